@@ -1,0 +1,166 @@
+"""The only thing that runs models: takes the ready work of all sessions, earliest deadline first, one step at a time.
+
+It never waits to fill a batch: under light load every hop goes alone, under heavy load hops that became ready during
+the last step go together. Files and jobs wait behind live work, and while any live session is there one step of theirs
+may cost at most a fifth of a hop.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from engine.errors import EngineFault
+from engine.frames import Result, Work
+from engine.programs.mask import MaskProgram
+from engine.session import Session
+
+MOST_SLOTS = 128
+"""Slots in one step; the rest goes into the next."""
+
+LIVE_HOPS = 16
+FILE_HOPS = 128
+"""Most hops of one work: of a live session that is behind, and of a file while nothing is live."""
+
+JOB_SHARE = 0.2
+"""Part of a hop's time that a step of a file may take while something is live."""
+
+LOAD_OVER_S = 1.0
+
+
+class Batcher:
+    """Sessions of one program.
+
+    Args:
+        program: what steps their slots.
+        clock: monotonic seconds, the same as is passed to `Session.feed_audio`.
+    """
+
+    def __init__(self, program: MaskProgram, clock: Callable[[], float]) -> None:
+        self._program = program
+        self._clock = clock
+        self._hop_s = program.spec.audio.hop_s
+        self._ready: dict[Session, None] = {}
+        self._live = 0
+        self._sessions: set[Session] = set()
+        self._job_hop_s = 0.0
+        self._steps: deque[tuple[float, float]] = deque(maxlen=4096)
+        self.batch_size = 0
+        """Slots in the last step."""
+
+    def add(self, session: Session) -> None:
+        """Work for `session` too."""
+        if session not in self._sessions:
+            self._sessions.add(session)
+            self._live += session.config.live
+
+    def discard(self, session: Session) -> None:
+        """Forget a session; one that is not there is fine."""
+        if session in self._sessions:
+            self._sessions.remove(session)
+            self._live -= session.config.live
+            self._ready.pop(session, None)
+
+    def ready(self, session: Session) -> None:
+        """Something happened to the session: look at it in the next step."""
+        if session in self._sessions:
+            self._ready[session] = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether a step may find something to do."""
+        return bool(self._ready)
+
+    def step(self) -> list[Session]:
+        """Run one batch; the sessions that have something new (pieces, events or a failure)."""
+        works = self._gather()
+        if not works:
+            return []
+        began = self._clock()
+        touched: dict[Session, None] = {}
+        self.batch_size = sum(len(work.slots) for work in works)
+        for session, result in self._run(works, touched):
+            session.accept(result, began, self._clock)
+            touched[session] = None
+        took = self._clock() - began
+        self._steps.append((began, took))
+        if not next(iter(works)).live:
+            self._job_hop_s = took / sum(work.hops for work in works)
+        return list(touched)
+
+    def _gather(self) -> dict[Work, Session]:
+        live: list[tuple[float, int, Session]] = []
+        jobs: list[Session] = []
+        for session in list(self._ready):
+            if session.idle:
+                del self._ready[session]
+            elif session.config.live:
+                live.append((session.due_s, len(live), session))
+            else:
+                jobs.append(session)
+        if live:
+            live.sort()
+            return self._works((session for _, _, session in live), LIVE_HOPS)
+        if jobs and self._live:
+            quantum = int(JOB_SHARE * self._hop_s / self._job_hop_s) if self._job_hop_s else 1
+            # One at a time, and the next one first in the following step.
+            session = jobs[0]
+            self._ready[session] = self._ready.pop(session)
+            return self._works([session], min(max(quantum, 1), FILE_HOPS))
+        return self._works(jobs, FILE_HOPS)
+
+    def _works(self, sessions: Iterable[Session], most_hops: int) -> dict[Work, Session]:
+        works: dict[Work, Session] = {}
+        slots = 0
+        for session in sessions:
+            if slots >= MOST_SLOTS:
+                break
+            work = session.next_work(most_hops)
+            if work is not None:
+                works[work] = session
+                slots += len(work.slots)
+        return works
+
+    def _run(self, works: dict[Work, Session], touched: dict[Session, None]) -> Iterable[tuple[Session, Result]]:
+        groups: dict[int, list[Work]] = {}
+        for work in works:
+            groups.setdefault(work.hops, []).append(work)
+        for group in groups.values():
+            try:
+                results = [result for part in self._program.step(group) for result in part]
+            except EngineFault as fault:
+                yield from self._run_apart(group, works, touched, fault)
+                continue
+            for result in results:
+                yield works[result.work], result
+
+    def _run_apart(
+        self, group: list[Work], works: dict[Work, Session], touched: dict[Session, None], fault: EngineFault
+    ) -> Iterable[tuple[Session, Result]]:
+        """A step failed: run its works one by one, so that only the session at fault is hurt."""
+        for work in group:
+            session = works[work]
+            try:
+                if len(group) == 1:
+                    raise fault
+                (part,) = self._program.step([work])
+            except EngineFault as alone:
+                session.fail(work, alone)
+                touched[session] = None
+            else:
+                yield session, part[0]
+
+    @property
+    def step_p95_s(self) -> float:
+        """95th percentile of the recent steps' durations in seconds; 0 while there were none."""
+        since = self._clock() - 10.0
+        recent = [took for began, took in self._steps if began >= since]
+        return float(np.percentile(recent, 95)) if recent else 0.0
+
+    @property
+    def load(self) -> float:
+        """Share of the last second spent in steps, 0–1."""
+        since = self._clock() - LOAD_OVER_S
+        return min(sum(took for began, took in self._steps if began >= since) / LOAD_OVER_S, 1.0)

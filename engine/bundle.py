@@ -1,0 +1,110 @@
+"""A model folder, opened: spec, vocabulary, runtime and the program that drives it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import BundleError
+from engine.programs.mask import MaskProgram
+from engine.runtimes.base import BUCKETS, Runtime
+from engine.runtimes.identity import IdentityRuntime
+from engine.spec import DEFAULT_MODEL, MODELS_FOLDER, SPEC_FILE, ModelSpec, load_spec
+from engine.vocabulary import Vocabulary
+
+WARM_HOPS = (1, 2)
+"""Lengths warmed for every bucket; longer ones occur only behind a backlog or in files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What `load_bundle` gives. `provider_note` must be shown to a person where it is not None."""
+
+    folder: Path
+    spec: ModelSpec
+    vocabulary: Vocabulary
+    runtime: Runtime
+    program: MaskProgram
+
+    @property
+    def provider(self) -> str:
+        """What the graph really runs on."""
+        return self.runtime.provider
+
+    @property
+    def provider_note(self) -> str | None:
+        """See the class."""
+        return self.runtime.note
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A bundle as `list_bundles` found it: its spec, or why it cannot be used."""
+
+    name: str
+    folder: Path
+    spec: ModelSpec | None
+    error: BundleError | None
+
+
+def find_bundle(name_or_folder: str | Path) -> Path:
+    """Folder of an embedded model's name (`default`, `flat256`) or of a path.
+
+    Raises:
+        BundleError: neither.
+    """
+    name = DEFAULT_MODEL if str(name_or_folder) == "default" else str(name_or_folder)
+    for folder in (MODELS_FOLDER / name, Path(name)):
+        if (folder / SPEC_FILE).is_file():
+            return folder
+    names = ", ".join(sorted(path.parent.name for path in MODELS_FOLDER.glob(f"*/{SPEC_FILE}")))
+    raise BundleError(name_or_folder, SPEC_FILE, f"no such model; a folder with {SPEC_FILE}, or one of: {names}")
+
+
+def load_bundle(
+    name_or_folder: str | Path = "default",
+    *,
+    provider: str = "auto",
+    threads: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+    warm_batch: int = 0,
+) -> Bundle:
+    """Open a bundle.
+
+    Args:
+        name_or_folder: an embedded model's name or a folder.
+        provider: see `runtimes.onnx.open_session`.
+        threads: threads of one model call.
+        clock: monotonic seconds.
+        warm_batch: run every batch size up to this once before returning.
+
+    Raises:
+        BundleError, TamperedBundle: the folder cannot be used; names the field.
+        EngineFault: the provider asked for does not run.
+    """
+    folder = find_bundle(name_or_folder)
+    spec = load_spec(folder)
+    vocabulary = Vocabulary.load(folder, spec)
+    runtime: Runtime
+    if spec.runtime == "identity":
+        runtime = IdentityRuntime()
+    else:
+        from engine.runtimes.onnx import OnnxRuntime  # the identity model must run without ONNX Runtime
+
+        runtime = OnnxRuntime(folder, spec, provider, threads)
+    if warm_batch:
+        runtime.warm(tuple(size for size in BUCKETS if size <= warm_batch), WARM_HOPS)
+    return Bundle(folder, spec, vocabulary, runtime, MaskProgram(spec, runtime, clock))
+
+
+def list_bundles(folders: tuple[Path, ...] = (MODELS_FOLDER,)) -> list[Listed]:
+    """Every bundle in `folders`, by name; broken ones with their error."""
+    found = []
+    for path in sorted(spec for folder in folders for spec in folder.glob(f"*/{SPEC_FILE}")):
+        try:
+            found.append(Listed(path.parent.name, path.parent, load_spec(path.parent), None))
+        except BundleError as error:
+            found.append(Listed(path.parent.name, path.parent, None, error))
+    return found

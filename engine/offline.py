@@ -1,0 +1,133 @@
+"""A whole file or array through the very same session, batcher and program as live sound.
+
+There is no second path: what streams and what is separated at once is equal by construction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.batcher import Batcher
+from engine.bundle import Bundle
+from engine.errors import BadInput
+from engine.frames import Piece, Samples
+from engine.prompt import ConceptSet, Target
+from engine.session import RESIDUAL, Session, SessionConfig
+
+BLOCK_S = 1.28
+"""Length of a pushed block in seconds: 128 hops of 10 ms, the most that one work carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """What `separate` gives: per target id and for the residual `(channels, n)`, as long as the input."""
+
+    targets: dict[str, Samples]
+    residual: Samples | None
+    understood: dict[str, ConceptSet]
+
+
+def separate_blocks(
+    bundle: Bundle,
+    blocks: Iterable[Samples],
+    rate: int,
+    channels: int,
+    targets: tuple[Target, ...],
+    residual: bool = True,
+    output_rate: int | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[dict[str, Samples]]:
+    """Separate a stream of blocks in constant memory.
+
+    Args:
+        bundle: the model.
+        blocks: `(channels, n)` float32, any lengths.
+        rate: Hz.
+        channels: 1 or 2.
+        targets: what to isolate.
+        residual: also give what is left.
+        output_rate: Hz of what comes out; None: as it came.
+
+    Yields:
+        Track name (`ID/target`, `residual`) → `(channels, m)`, in order and without gaps; tracks may differ in m by a
+        sample, their totals do not.
+
+    Raises:
+        BadInput, UnknownPrompt, NoCapacity: as `Session`.
+        EngineFault: a model step failed.
+    """
+    session = Session(bundle, SessionConfig(rate, channels, targets, residual, output_rate, live=False))
+    yield from _streamed(bundle, session, blocks, clock)
+
+
+def _streamed(
+    bundle: Bundle, session: Session, blocks: Iterable[Samples], clock: Callable[[], float]
+) -> Iterator[dict[str, Samples]]:
+    batcher = Batcher(bundle.program, clock)
+    batcher.add(session)
+    names = {track.index: track.name for track in session.tracks}
+    block_length = max(int(BLOCK_S * session.config.sample_rate), 1)
+    try:
+        for block in blocks:
+            for start in range(0, block.shape[1], block_length):
+                session.feed_audio(block[:, start : start + block_length], clock())
+                yield from _stepped(session, batcher, names)
+        session.flush(clock(), last=True)
+        yield from _stepped(session, batcher, names)
+    finally:
+        batcher.discard(session)
+        session.close()
+
+
+def _stepped(session: Session, batcher: Batcher, names: dict[int, str]) -> Iterator[dict[str, Samples]]:
+    batcher.ready(session)
+    while batcher.pending:
+        batcher.step()
+        if session.failed is not None:
+            raise session.failed
+        if pieces := session.take():
+            yield _by_name(pieces, names)
+
+
+def _by_name(pieces: list[Piece], names: dict[int, str]) -> dict[str, Samples]:
+    found: dict[str, list[Samples]] = {}
+    for piece in pieces:
+        found.setdefault(names[piece.track], []).append(piece.samples)
+    return {name: parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1) for name, parts in found.items()}
+
+
+def separate(
+    bundle: Bundle,
+    samples: Samples,
+    rate: int,
+    targets: tuple[Target, ...],
+    residual: bool = True,
+    progress: Callable[[float], None] | None = None,
+) -> Separation:
+    """Separate an array `(channels, n)`.
+
+    Args:
+        progress: called with the share done, 0–1.
+
+    Raises:
+        BadInput: the array's shape or type; and as `separate_blocks`.
+    """
+    if samples.ndim != 2 or samples.shape[0] not in (1, 2):
+        raise BadInput("samples", "shape (1 or 2, n)", samples.shape)
+    channels, count = samples.shape
+    session = Session(bundle, SessionConfig(rate, channels, targets, residual, live=False))
+    parts: dict[str, list[Samples]] = {track.name: [samples[:, :0]] for track in session.tracks}
+    done = 0
+    for made in _streamed(bundle, session, [samples], time.perf_counter):
+        for name, part in made.items():
+            parts[name].append(part)
+        done += next(iter(made.values())).shape[1]
+        if progress is not None:
+            progress(min(done / max(count, 1), 1.0))
+    whole = {name: np.concatenate(found, axis=1) for name, found in parts.items()}
+    taken = {target.id: whole[f"{target.id}/target"] for target in targets}
+    return Separation(taken, whole.get(RESIDUAL), session.understood)

@@ -1,0 +1,1 @@
+"""What drives a bundle's graphs; chosen by `spec.program`."""

@@ -1,0 +1,333 @@
+"""A bundle's graph in ONNX Runtime: execution provider, one thread a session, and where the recurrent states live.
+
+On a CPU the states are one numpy bank; a call gathers its slots' slices and scatters the new ones back. On a GPU the
+bank stays on the device: the bundle's two little graphs `gather` and `scatter` move slices between bank and batch
+there, all three calls bound by IOBinding, and the two banks swap roles after every call.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from engine.errors import BundleError, EngineFault
+from engine.runtimes.base import Floats, Snapshot, bucket_for
+from engine.spec import ModelSpec
+
+PROVIDERS = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+"""Names a person may ask for, best first."""
+
+_INPUTS = {"spectrum", "query", "hint"}
+_OUTPUTS = ("mask", "active")
+
+
+def refuse_two_builds() -> None:
+    """onnxruntime and onnxruntime-gpu install the same files over each other: which one runs is then luck.
+
+    Raises:
+        EngineFault: both are installed.
+    """
+    installed = {name for name in ("onnxruntime", "onnxruntime-gpu") if _is_installed(name)}
+    if len(installed) == 2:
+        raise EngineFault(
+            "both onnxruntime and onnxruntime-gpu are installed and overwrite each other; uninstall both, "
+            "then install winnow-live[cpu] or winnow-live[gpu]"
+        )
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def open_session(path: Path, provider: str, options: ort.SessionOptions) -> tuple[ort.InferenceSession, str | None]:
+    """Open a graph on the best provider: `auto` tries TensorRT, CUDA, CPU; a name takes that one or fails.
+
+    What counts is `session.get_providers()`: ONNX Runtime falls back to the CPU without an error when CUDA's libraries
+    do not load.
+
+    Returns:
+        The session, and what a person should be told of the choice (None where there is nothing to tell).
+
+    Raises:
+        EngineFault: unknown name, or the provider asked for by name does not run.
+    """
+    if provider not in ("auto", *PROVIDERS):
+        raise EngineFault(f"provider: expected one of auto, {', '.join(PROVIDERS)}, got {provider!r}")
+    offered = ort.get_available_providers()
+    wanted = [name for name in PROVIDERS.values() if name in offered]
+    if provider != "auto":
+        wanted = [PROVIDERS[provider]]
+        if wanted[0] not in offered:
+            raise EngineFault(f"provider {provider!r} is not in this build of ONNX Runtime (it has {offered})")
+    refused: list[str] = []
+    for name in wanted:
+        session = ort.InferenceSession(str(path), options, providers=[name])
+        if session.get_providers()[0] == name:
+            note = f"{', '.join(refused)} did not load; running on {name}, much slower" if refused else None
+            return session, note
+        refused.append(name)
+    raise EngineFault(f"none of {wanted} runs; ONNX Runtime fell back to {session.get_providers()}")
+
+
+class OnnxRuntime:
+    """The `separator` graph of a bundle on one device (see `base.Runtime`).
+
+    Args:
+        folder: the bundle.
+        spec: its spec, already checked.
+        provider: `auto`, `tensorrt`, `cuda` or `cpu`.
+        threads: threads of a call; 1 is best for many small streams.
+        bank_on_device: keep the states on the device; None: wherever the provider is not the CPU.
+
+    Raises:
+        BundleError: the graph cannot be opened, or its inputs and outputs are not those of the spec.
+        EngineFault: the provider asked for does not run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: ModelSpec,
+        provider: str = "auto",
+        threads: int = 1,
+        bank_on_device: bool | None = None,
+    ) -> None:
+        refuse_two_builds()
+        self._spec = spec
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        # A spinning worker would take the core from the event loop between two hops.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # An arena keeps the largest batch's memory for every size it has seen; the calls are too small to need it.
+        options.log_severity_level = 3
+        self._session, self.note = self._open(folder, "separator", provider, options)
+        self.provider: str = self._session.get_providers()[0]
+        self._check_names(folder)
+        on_device = self.provider != PROVIDERS["cpu"] if bank_on_device is None else bank_on_device
+        self._bank: _HostBank | _DeviceBank
+        if on_device:
+            moves = {name: self._open(folder, name, provider, options)[0] for name in ("gather", "scatter")}
+            self._bank = _DeviceBank(spec, self._session, moves["gather"], moves["scatter"])
+        else:
+            self._bank = _HostBank(spec, self._session)
+
+    def _open(
+        self, folder: Path, graph: str, provider: str, options: ort.SessionOptions
+    ) -> tuple[ort.InferenceSession, str | None]:
+        file = self._spec.graphs.get(graph)
+        if file is None:
+            raise BundleError(folder, f"graphs.{graph}", "is missing")
+        try:
+            return open_session(folder / file, provider, options)
+        except EngineFault:
+            raise
+        except Exception as error:  # ONNX Runtime raises a class of its own for each way a file can be wrong
+            raise BundleError(folder, f"graphs.{graph}", f"ONNX Runtime cannot open {file}: {error}") from error
+
+    def _check_names(self, folder: Path) -> None:
+        inputs = {item.name for item in self._session.get_inputs()}
+        outputs = {item.name for item in self._session.get_outputs()}
+        for name in _INPUTS | {state.name for state in self._spec.states}:
+            if name not in inputs:
+                raise BundleError(folder, "graphs.separator", f"has no input {name!r}")
+        for name in {*_OUTPUTS, *(state.output for state in self._spec.states)}:
+            if name not in outputs:
+                raise BundleError(folder, "graphs.separator", f"has no output {name!r}")
+
+    def separate(self, slots: NDArray[np.intp], spectrum: Floats, query: Floats, hint: Floats) -> tuple[Floats, Floats]:
+        """See `base.Runtime.separate`; the batch is padded to the next bucket."""
+        count = len(slots)
+        size = bucket_for(count)
+        if size > count:
+            spectrum, query, hint = (_padded(array, size) for array in (spectrum, query, hint))
+        try:
+            mask, active = self._bank.run(slots, size, {"spectrum": spectrum, "query": query, "hint": hint})
+        except Exception as error:  # whatever ONNX Runtime raises, the step is lost; the states were not touched
+            raise EngineFault(f"ONNX Runtime failed on {count} slots: {error}") from error
+        return mask[:count], active[:count]
+
+    def reset(self, slots: list[int]) -> None:
+        """See `base.Runtime.reset`."""
+        self._bank.reset(slots)
+
+    def snapshot(self, slot: int) -> Snapshot:
+        """See `base.Runtime.snapshot`."""
+        return self._bank.snapshot(slot)
+
+    def restore(self, slot: int, snapshot: Snapshot) -> None:
+        """See `base.Runtime.restore`."""
+        self._bank.restore(slot, snapshot)
+
+    def warm(self, batches: tuple[int, ...], hops: tuple[int, ...]) -> None:
+        """See `base.Runtime.warm`. Slots are left as they were: what runs here is put back."""
+        highest = max(batches)
+        kept = [self._bank.snapshot(slot) for slot in range(highest)]
+        for batch in batches:
+            for count in hops:
+                self.separate(
+                    np.arange(batch),
+                    np.zeros((batch, count, self._spec.bins, 2), np.float32),
+                    np.zeros((batch, self._spec.query_size), np.float32),
+                    np.zeros((batch, 2), np.float32),
+                )
+        for slot, snapshot in enumerate(kept):
+            self._bank.restore(slot, snapshot)
+
+
+def _padded(array: Floats, size: int) -> Floats:
+    grown = np.zeros((size, *array.shape[1:]), np.float32)
+    grown[: len(array)] = array
+    return grown
+
+
+class _HostBank:
+    """States in numpy: `(slots, *shape)` each, slots first so that a slot is one contiguous stretch."""
+
+    def __init__(self, spec: ModelSpec, session: ort.InferenceSession) -> None:
+        self._states = spec.states
+        self._session = session
+        self._outputs = [*_OUTPUTS, *(state.output for state in spec.states)]
+        self._banks = [np.zeros((0, *state.shape), np.float32) for state in spec.states]
+
+    def _hold(self, slot: int) -> None:
+        for index, bank in enumerate(self._banks):
+            if slot >= len(bank):
+                grown = np.zeros((max(2 * len(bank), slot + 1, 16), *bank.shape[1:]), np.float32)
+                grown[: len(bank)] = bank
+                self._banks[index] = grown
+
+    def run(self, slots: NDArray[np.intp], size: int, feeds: dict[str, Floats]) -> tuple[Floats, Floats]:
+        count = len(slots)
+        self._hold(int(slots.max()))
+        inputs: dict[str, Any] = dict(feeds)
+        for state, bank in zip(self._states, self._banks, strict=True):
+            batch = np.zeros((size, *state.shape), np.float32)
+            batch[:count] = bank[slots]
+            inputs[state.name] = np.ascontiguousarray(np.moveaxis(batch, 0, state.batch_axis))
+        mask, active, *news = self._session.run(self._outputs, inputs)
+        for state, bank, new in zip(self._states, self._banks, news, strict=True):
+            bank[slots] = np.moveaxis(new, state.batch_axis, 0)[:count]
+        return mask, active
+
+    def reset(self, slots: list[int]) -> None:
+        self._hold(max(slots))
+        for bank in self._banks:
+            bank[slots] = 0.0
+
+    def snapshot(self, slot: int) -> Snapshot:
+        self._hold(slot)
+        return tuple(bank[slot].copy() for bank in self._banks)
+
+    def restore(self, slot: int, snapshot: Snapshot) -> None:
+        self._hold(slot)
+        for bank, kept in zip(self._banks, snapshot, strict=True):
+            bank[slot] = kept
+
+
+class _DeviceBank:
+    """One state bank on the device, with `slots` on the spec's batch axis; row 0 is scratch for padding.
+
+    Graph `gather`: `bank`, `slots` → `state`. Graph `scatter`: `bank`, `slots`, `state` → `bank_out`.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        session: ort.InferenceSession,
+        gather: ort.InferenceSession,
+        scatter: ort.InferenceSession,
+    ) -> None:
+        (self._state,) = spec.states
+        self._session, self._gather, self._scatter = session, gather, scatter
+        on_cpu = session.get_providers()[0] == PROVIDERS["cpu"]
+        self._device = "cpu" if on_cpu else "cuda"
+        self._rows = 0
+        self._banks: list[ort.OrtValue] = []
+
+    def _value(self, array: NDArray[Any]) -> ort.OrtValue:
+        return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), self._device, 0)
+
+    def _host(self) -> Floats:
+        """The whole bank on the host, slots first."""
+        return np.moveaxis(self._banks[0].numpy(), self._state.batch_axis, 0)
+
+    def _load(self, bank: Floats) -> None:
+        laid = np.moveaxis(bank, 0, self._state.batch_axis)
+        self._rows = len(bank)
+        self._banks = [self._value(laid), self._value(np.zeros_like(laid))]
+
+    def _hold(self, slot: int) -> None:
+        if slot + 1 >= self._rows:
+            grown = np.zeros((max(2 * self._rows, slot + 2, 64), *self._state.shape), np.float32)
+            if self._rows:
+                grown[: self._rows] = self._host()
+            self._load(grown)
+
+    def run(self, slots: NDArray[np.intp], size: int, feeds: dict[str, Floats]) -> tuple[Floats, Floats]:
+        self._hold(int(slots.max()))
+        rows = np.zeros(size, np.int64)
+        rows[: len(slots)] = slots + 1
+        where = self._value(rows)
+        state = self._bound(self._gather, {"bank": self._banks[0], "slots": where}, ["state"])[0]
+        inputs = {name: self._value(array) for name, array in feeds.items()}
+        inputs[self._state.name] = state
+        mask, active, new = self._bound(self._session, inputs, [*_OUTPUTS, self._state.output])
+        moved = {"bank": self._banks[0], "slots": where, "state": new}
+        self._bound(self._scatter, moved, ["bank_out"], into=self._banks[1])
+        self._banks.reverse()
+        return mask.numpy(), active.numpy()
+
+    def _bound(
+        self,
+        session: ort.InferenceSession,
+        inputs: dict[str, ort.OrtValue],
+        outputs: list[str],
+        into: ort.OrtValue | None = None,
+    ) -> list[ort.OrtValue]:
+        binding = session.io_binding()
+        for name, value in inputs.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in outputs:
+            if into is None:
+                binding.bind_output(name, self._device)
+            else:
+                binding.bind_ortvalue_output(name, into)
+        session.run_with_iobinding(binding)
+        got: list[ort.OrtValue] = binding.get_outputs()
+        return got
+
+    def reset(self, slots: list[int]) -> None:
+        for slot in slots:
+            self.restore(slot, (np.zeros(self._state.shape, np.float32),))
+
+    def snapshot(self, slot: int) -> Snapshot:
+        self._hold(slot)
+        where = self._value(np.array([slot + 1], np.int64))
+        state = self._bound(self._gather, {"bank": self._banks[0], "slots": where}, ["state"])[0].numpy()
+        return (np.moveaxis(state, self._state.batch_axis, 0)[0].copy(),)
+
+    def restore(self, slot: int, snapshot: Snapshot) -> None:
+        self._hold(slot)
+        state = np.expand_dims(snapshot[0], self._state.batch_axis)
+        moved = {
+            "bank": self._banks[0],
+            "slots": self._value(np.array([slot + 1], np.int64)),
+            "state": self._value(state),
+        }
+        self._bound(self._scatter, moved, ["bank_out"], into=self._banks[1])
+        self._banks.reverse()

@@ -1,0 +1,211 @@
+"""One audio stream at the model's rate, without a model in it: samples in, works out, results in, hops out.
+
+    push(samples) → next_work() → (a program runs it) → accept(result) → outputs of every slot for those hops
+
+At most one work is under way at a time, since its states must be written before the next one reads them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.frames import Result, Samples, Work
+from engine.ring import RingBuffer
+from engine.spec import AudioSpec
+
+PRIMING_S = 1.0
+"""How much of the past a new slot hears before it speaks (contract: "the last second of input")."""
+
+PRIMING_HOPS = 16
+"""Hops of the past in one call: small enough that other streams' hops do not wait for it."""
+
+HintOf = Callable[[int, int], int]
+"""`(slot, pts) -> hint`, the activity hint of a slot for the hop at `pts` (model rate)."""
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Hops that are finished.
+
+    Attributes:
+        pts: index of the first sample, model rate.
+        outputs: slot → estimate `(channels, n)`.
+        active: slot → activity probability per hop `(hops,)`.
+        joined: the first stretch in which the prepared slots sounded (`Separator.prepare`).
+        due_s, queued_s, model_s, stitch_s: clock time it was due, and seconds of this stretch's batch.
+    """
+
+    pts: int
+    outputs: dict[int, Samples]
+    active: dict[int, Samples]
+    joined: bool
+    due_s: float
+    model_s: float
+    stitch_s: float
+
+
+class Separator:
+    """A stream's ring and position.
+
+    Args:
+        audio: lengths of the model.
+        channels: 1 or 2.
+        slots: program slots that hear this stream.
+        hint_of: activity hints, or None when there are none.
+        live: works of a live stream go before those of files.
+    """
+
+    def __init__(
+        self,
+        audio: AudioSpec,
+        channels: int,
+        slots: Sequence[int],
+        hint_of: HintOf | None = None,
+        live: bool = True,
+    ) -> None:
+        self._audio = audio
+        # Plain attributes: these are read several times for every hop of every stream.
+        self._hop, self._latency, self._history = audio.hop, audio.latency, audio.history
+        self._live = live
+        self.hint_of = hint_of
+        self.slots = tuple(slots)
+        # The first hop needs the tails of the windows before it: begin that much early, in silence.
+        lead = -(-audio.crossfade // audio.hop) * audio.hop
+        capacity = int(PRIMING_S * audio.sample_rate) + audio.window
+        self._ring = RingBuffer(channels, capacity, start=-lead - audio.history)
+        self._ring.push(np.zeros((channels, lead + audio.history), np.float32))
+        self._next = -lead
+        self._arrivals: deque[tuple[int, float]] = deque()
+        self._pending = False
+        self._coming: tuple[int, ...] = ()
+        self._primed = 0
+        self._under_way = False
+
+    @property
+    def position(self) -> int:
+        """pts of the next hop that comes out, model rate."""
+        return max(self._next, 0)
+
+    @property
+    def received(self) -> int:
+        """Samples pushed so far."""
+        return self._ring.end
+
+    def heard(self, begin: int, end: int) -> Samples:
+        """View of the input `[begin, end)`, model rate; valid until the next push."""
+        return self._ring.read(begin, end)
+
+    def push(self, samples: Samples, due_s: float) -> None:
+        """Append `(channels, n)`; `due_s` is the clock time at which the hops that it completes are due."""
+        self._ring.needed = self._next - self._history
+        self._ring.push(samples)
+        self._arrivals.append((self._ring.end, due_s))
+
+    def prepare(self, slots: Sequence[int]) -> None:
+        """Let `slots` hear the last second, then run beside the present ones for one hop (`Stretch.joined`).
+
+        Without slots only that one joint hop is arranged. A second call replaces the first.
+        """
+        self._pending = True
+        self._coming = tuple(slots)
+        oldest = self._ring.begin + self._history
+        behind = (self._next - oldest) // self._hop
+        reach = int(PRIMING_S * self._audio.sample_rate) // self._hop
+        self._primed = self._next - max(min(behind, reach), 0) * self._hop
+        if not self._coming:
+            self._primed = self._next
+
+    def settle(self, slots: Sequence[int]) -> None:
+        """From the next work on, only `slots` run."""
+        self.slots = tuple(slots)
+
+    @property
+    def ready(self) -> bool:
+        """Whether `next_work` would return one."""
+        return not self._under_way and self._available() > 0
+
+    @property
+    def due_s(self) -> float:
+        """Clock time at which the next hop was due; 0 before any push."""
+        return self._due(self._next)
+
+    def _available(self) -> int:
+        return (self._ring.end - self._next - self._latency) // self._hop + 1
+
+    def next_work(self, most_hops: int) -> Work | None:
+        """The next work of at most `most_hops` hops, or None: too little input, or one is under way."""
+        available = 0 if self._under_way else self._available()
+        if available <= 0:
+            return None
+        slots, pts = self.slots, self._next
+        if self._pending and self._primed < self._next:
+            slots, pts = self._coming, self._primed
+            available = min((self._next - self._primed) // self._hop, PRIMING_HOPS)
+        elif self._pending:
+            slots = (*self.slots, *self._coming)
+            available = 1
+        # Powers of two: few shapes for the runtime, and works of different streams fall into the same group.
+        hops = 1 << (min(available, most_hops).bit_length() - 1)
+        hints, hops = self._hints(slots, pts, hops)
+        begin = pts - self._history
+        end = pts + (hops - 1) * self._hop + self._latency
+        self._under_way = True
+        return Work(slots, pts, self._ring.read(begin, end), hops, hints, self._due(pts), self._live)
+
+    def _hints(self, slots: tuple[int, ...], pts: int, hops: int) -> tuple[tuple[int, ...], int]:
+        if self.hint_of is None:
+            return (0,) * len(slots), hops
+        hints = tuple(self.hint_of(slot, pts) for slot in slots)
+        # A call has one hint a slot: shorten it until no hint changes inside.
+        for hop in range(1, hops):
+            later = pts + hop * self._hop
+            if tuple(self.hint_of(slot, later) for slot in slots) != hints:
+                return hints, 1 << (hop.bit_length() - 1)
+        return hints, hops
+
+    def _due(self, pts: int) -> float:
+        complete = pts + self._latency
+        arrivals = self._arrivals
+        while len(arrivals) > 1 and arrivals[0][0] < complete:
+            arrivals.popleft()
+        return arrivals[0][1] if arrivals else 0.0
+
+    def accept(self, result: Result) -> Stretch | None:
+        """Take a work's result; the stretch it gave, or None for priming and for the lead-in before sample 0."""
+        work = result.work
+        self._under_way = False
+        if work.pts < self._next:
+            # Priming. An update in between may have asked for other slots: what these learned then counts for nothing.
+            if work.slots == self._coming:
+                self._primed = work.pts + work.hops * self._hop
+            return None
+        joined = self._pending and work.slots == (*self.slots, *self._coming)
+        if joined:
+            self._pending = False
+            self._coming = ()
+        self._next = work.pts + work.hops * self._hop
+        cut = max(-work.pts, 0)
+        if cut >= work.hops * self._hop and not joined:
+            return None
+        return Stretch(
+            work.pts + cut,
+            {slot: result.outputs[index][:, cut:] for index, slot in enumerate(work.slots)},
+            {slot: result.active[index] for index, slot in enumerate(work.slots)},
+            joined,
+            work.due_s,
+            result.model_s,
+            result.stitch_s,
+        )
+
+    def abandon(self) -> None:
+        """The work under way failed; its hops may be asked for again."""
+        self._under_way = False
+
+    def skip(self, work: Work) -> None:
+        """The hops of a failed work will not be asked for again."""
+        self._under_way = False
+        self._next = max(self._next, work.pts + work.hops * self._hop)

@@ -1,0 +1,91 @@
+"""The flat core: one Linear from 480 bins to 256 features, two GRUs asked by FiLM, one mask. About 1.2 M weights.
+
+Source: the project's note on the embedded separator (section 2, row "flat"), with three changes: the input is split
+into a shape that no gain can move and its level; the mask is a real gain, for an input of magnitudes says nothing of
+phase; the hint enters beside the query.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+COMPRESSION = 0.3
+FLOOR = 1e-12
+"""Added to |X|², so that digital silence has a finite logarithm: |X| = 1e-6 is a sine at -170 dBFS in one bin."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlatConfig:
+    """Sizes of a flat core."""
+
+    bins: int = 480
+    hidden: int = 256
+    blocks: int = 2
+    query: int = 64
+
+
+def compress(power: Tensor) -> Tensor:
+    """|X|^0.3 of `|X|²`, any shape."""
+    return torch.exp(0.5 * COMPRESSION * torch.log(power + FLOOR))
+
+
+class FlatCore(nn.Module):
+    """`power [B, T, bins]`, `query [B, 64]`, `hint [B, T, 2]`, `state [blocks, B, hidden]` → mask logits, activity logits, state."""
+
+    def __init__(self, config: FlatConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.hidden
+        self.shape_in = nn.Linear(config.bins, width)
+        self.level_in = nn.Linear(1, width, bias=False)
+        self.hint_in = nn.Linear(2, width, bias=False)
+        self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(config.blocks + 1))
+        self.film = nn.Linear(config.query, 2 * width * (config.blocks + 1))
+        self.grus = nn.ModuleList(nn.GRU(width, width, batch_first=True) for _ in range(config.blocks))
+        self.mask_out = nn.Linear(width, config.bins)
+        self.active_out = nn.Linear(width, 1)
+        nn.init.normal_(self.film.weight, std=0.3 / config.query**0.5)
+        nn.init.zeros_(self.film.bias)
+
+    def features(self, power: Tensor) -> Tensor:
+        """`[B, T, hidden]` from `[B, T, bins]`: the compressed spectrum over its mean, and the mean's logarithm."""
+        magnitude = compress(power)
+        level = magnitude.mean(-1, keepdim=True)
+        features: Tensor = self.shape_in(magnitude / level) + self.level_in(torch.log(level))
+        return features
+
+    def forward(self, power: Tensor, query: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mask logits `[B, T, bins]`, activity logits `[B, T]`, next state; sigmoid makes gains and probabilities."""
+        modulation = self.film(query).unsqueeze(1).chunk(2 * len(self.norms), dim=-1)
+        hinted = self.hint_in(hint)
+        x = self.features(power)
+        states = []
+        for index, gru in enumerate(self.grus):
+            asked = self.norms[index](x) * (1 + modulation[2 * index]) + modulation[2 * index + 1] + hinted
+            y, last = gru(asked, state[index : index + 1].contiguous())
+            x = x + y
+            states.append(last)
+        out = self.norms[-1](x) * (1 + modulation[-2]) + modulation[-1]
+        return self.mask_out(out), self.active_out(out).squeeze(-1), torch.cat(states)
+
+
+class QueriedSeparator(nn.Module):
+    """A flat core and the concept vectors that its queries are sums of."""
+
+    def __init__(self, concepts: list[str], config: FlatConfig | None = None) -> None:
+        super().__init__()
+        self.concepts = concepts
+        self.core = FlatCore(config or FlatConfig())
+        self.vectors = nn.Parameter(torch.randn(len(concepts), self.core.config.query))
+
+    def forward(self, power: Tensor, asked: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `FlatCore`, with `asked [B, concepts]` (1 for each concept wanted) in place of the query."""
+        out: tuple[Tensor, Tensor, Tensor] = self.core(power, asked @ self.vectors, hint, state)
+        return out
+
+    def initial_state(self, batch: int) -> Tensor:
+        """Zeros `[blocks, batch, hidden]`."""
+        return torch.zeros(self.core.config.blocks, batch, self.core.config.hidden, device=self.vectors.device)

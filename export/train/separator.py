@@ -1,0 +1,249 @@
+"""Train the embedded separator: `python -m export.train.separator --data DIR [--minutes N] [--resume]`.
+
+The learning rate follows the clock (warm-up, then a cosine to 2 % at the last minute), so a run ends well however fast
+the machine is. A run keeps `latest.pt` (to resume) and one line of JSON for each thing worth knowing in `log.jsonl`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from export.models.flat import FlatConfig, QueriedSeparator
+from export.train import checkpoint
+from export.train.batches import Batch, BatchMaker, prefetch
+from export.train.cache import SampleStore, build_cache
+from export.train.concepts import vocabulary
+from export.train.corpus import Recording, read_manifest, split
+from export.train.losses import Losses, Weights, judge
+from export.train.mixtures import held_out_mixtures
+from export.train.procedural import procedural_recordings
+from export.train.scenes import Recipe, SceneMaker
+from export.train.validation import score
+
+logger = logging.getLogger("winnow.export")
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a run goes. `minutes` is the whole run's length, resumed parts counted in."""
+
+    minutes: float = 60.0
+    batch: int = 32
+    rate: float = 2e-3
+    warm_up: float = 0.02
+    last_rate: float = 0.02
+    clip: float = 1.0
+    carry: float = 0.5
+    seed: int = 1
+    log_every: int = 50
+    save_every_s: float = 120.0
+    validate_every_s: float = 1200.0
+    bf16: bool = True
+
+
+def rate_at(progress: float, plan: Plan) -> float:
+    """Learning rate at `progress` (0 start, 1 end): linear warm-up, cosine to `last_rate` of the peak."""
+    if progress < plan.warm_up:
+        return plan.rate * max(progress / plan.warm_up, 0.01)
+    through = min((progress - plan.warm_up) / (1 - plan.warm_up), 1.0)
+    return plan.rate * (plan.last_rate + (1 - plan.last_rate) * (0.5 + 0.5 * math.cos(math.pi * through)))
+
+
+class Trainer:
+    """One run: model, running mean, optimiser, and the states its sequences ended in."""
+
+    def __init__(self, model: QueriedSeparator, plan: Plan, device: str = "cpu") -> None:
+        self.model = model.to(device)
+        self.plan = plan
+        self.device = torch.device(device)
+        self.average = checkpoint.Average(self.model)
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=plan.rate, weight_decay=1e-2)
+        self.steps = 0
+        self.elapsed_s = 0.0
+        self.last_state: Tensor | None = None
+
+    def step(self, batch: Batch) -> Losses:
+        """One descent. Half of the sequences start in a state that another one ended in: a live session is never new."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate_at(self.elapsed_s / (60 * self.plan.minutes), self.plan)
+        mixture, target = self._to_device(batch.mixture), self._to_device(batch.target)
+        power = mixture.real.square() + mixture.imag.square()
+        asked, hint = self._to_device(batch.asked), self._to_device(batch.hint)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.bf16):
+            logits, active, state = self.model(power, asked, hint, self._start(len(power)))
+        losses = judge(logits.float(), active.float(), mixture, target,
+                       self._to_device(batch.active), self._to_device(batch.scored), Weights())  # fmt: skip
+        self.optimiser.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
+        self.optimiser.step()
+        self.steps += 1
+        self.average.update(self.model, self.steps)
+        self.last_state = state.detach().float()
+        return losses
+
+    def _to_device(self, array: Any) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def _start(self, size: int) -> Tensor:
+        state = self.model.initial_state(size)
+        if self.last_state is not None and self.last_state.shape == state.shape:
+            carried = int(size * self.plan.carry)
+            state[:, :carried] = self.last_state.roll(1, 1)[:, :carried]
+        return state
+
+    def content(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            **checkpoint.describe(self.model),
+            "model": self.model.state_dict(),
+            "ema": self.average.weights,
+            "optimiser": self.optimiser.state_dict(),
+            "steps": self.steps,
+            "elapsed_s": self.elapsed_s,
+            "last_state": self.last_state,
+            "plan": asdict(self.plan),
+        }
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            RuntimeError: it belongs to a model of another shape.
+        """
+        self.model.load_state_dict(content["model"])
+        self.average.weights = {name: value.to(self.device) for name, value in content["ema"].items()}
+        self.optimiser.load_state_dict(content["optimiser"])
+        self.steps, self.elapsed_s = int(content["steps"]), float(content["elapsed_s"])
+        last = content["last_state"]
+        self.last_state = None if last is None else last.to(self.device)
+
+
+class RunLog:
+    """One JSON object a line, appended and flushed."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+
+    def write(self, **entry: Any) -> None:
+        """Append `entry`, numbers rounded to 5 places."""
+        rounded = {key: round(value, 5) if isinstance(value, float) else value for key, value in entry.items()}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(rounded) + "\n")
+
+
+def run(trainer: Trainer, batches: Iterable[Batch], folder: Path, validate: Callable[[Trainer], dict[str, Any]] | None,
+        clock: Clock = time.monotonic) -> None:  # fmt: skip
+    """Train until the plan's minutes are over, logging, validating and saving into `folder` on the way."""
+    log, plan = RunLog(folder / "log.jsonl"), trainer.plan
+    before = clock() - trainer.elapsed_s
+    saved = validated = trainer.elapsed_s
+    log.write(event="start", steps=trainer.steps, elapsed_s=trainer.elapsed_s, threads=torch.get_num_threads(), **asdict(plan))
+    sums: dict[str, float] = {}
+    for batch in batches:
+        losses = trainer.step(batch)
+        for name in ("total", "spectral", "si_sdr_db", "active", "absent_db"):
+            sums[name] = sums.get(name, 0.0) + float(getattr(losses, name))
+        trainer.elapsed_s = clock() - before
+        if trainer.steps % plan.log_every == 0:
+            means = {name: value / plan.log_every for name, value in sums.items()}
+            log.write(event="train", steps=trainer.steps, elapsed_s=trainer.elapsed_s, **means)
+            sums = {}
+        done = trainer.elapsed_s >= 60 * plan.minutes
+        if done or trainer.elapsed_s - saved > plan.save_every_s:
+            checkpoint.save(folder / "latest.pt", trainer.content())
+            saved = trainer.elapsed_s
+        if validate is not None and (done or trainer.elapsed_s - validated > plan.validate_every_s):
+            log.write(event="validation", steps=trainer.steps, elapsed_s=trainer.elapsed_s, **validate(trainer))
+            validated = trainer.elapsed_s = clock() - before
+        if done:
+            break
+    log.write(event="end", steps=trainer.steps, elapsed_s=trainer.elapsed_s)
+
+
+def open_corpus(data: Path, cache: Path) -> tuple[list[Recording], list[Recording], SampleStore]:
+    """(train, held out, samples) of a data folder, decoded into `cache` where needed, procedural sounds added to train.
+
+    Raises:
+        OSError: data or cache cannot be read or written.
+    """
+    recordings = read_manifest(data)
+    build_cache(data, recordings, cache)
+    store = SampleStore.open(cache)
+    train, held_out = split(recordings)
+    made, arrays = procedural_recordings()
+    store.add(arrays)
+    return train + made, held_out, store
+
+
+def small_validation(held_out: Sequence[Recording], store: SampleStore) -> Callable[[Trainer], dict[str, Any]]:
+    """A validation of about half a minute: three mixtures a concept, twelve for the spoken ones, running-mean weights."""
+
+    def validate(trainer: Trainer) -> dict[str, Any]:
+        model = checkpoint.build(trainer.content())
+        spoken = [c for c in model.concepts if "spe" in c]
+        mixtures = [
+            *held_out_mixtures(held_out, store, concepts=model.concepts, per_concept=3, seed=11),
+            *held_out_mixtures(held_out, store, concepts=spoken, per_concept=12, seed=12),
+        ]
+        scores = score(model, mixtures, absent=model.concepts)
+        return {**scores.summary(), "per_concept_db": {k: round(v, 2) for k, v in scores.mean_db().items()}}
+
+    return validate
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line; see `--help`."""
+    parser = argparse.ArgumentParser(prog="python -m export.train.separator", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the recordings")
+    parser.add_argument("--cache", type=Path, help="where decoded samples are kept (default: RUNS/cache)")
+    parser.add_argument("--runs", type=Path, default=Path("train-runs"), help="folder of this run's log and checkpoints")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--minutes", type=float, default=60.0, help="length of the whole run, resumed parts included")
+    parser.add_argument("--batch", type=int, default=32, help="mixtures of two seconds in a step")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--resume", action="store_true", help="go on from RUNS/latest.pt")
+    parser.add_argument("--from", dest="start", type=Path, help="start from the weights of this checkpoint")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as the command line says; returns the exit status."""
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(1)
+    train, held_out, store = open_corpus(options.data, options.cache or options.runs / "cache")
+    concepts = vocabulary(train)
+    plan = Plan(minutes=options.minutes, batch=options.batch)
+    trainer = Trainer(QueriedSeparator(concepts, FlatConfig()), plan, options.device)
+    if options.resume:
+        trainer.restore(checkpoint.load(options.runs / "latest.pt"))
+    elif options.start:
+        trainer.model.load_state_dict(checkpoint.build(checkpoint.load(options.start)).state_dict())
+        trainer.average = checkpoint.Average(trainer.model)
+    logger.info("%d recordings, %d concepts, from step %d", len(train), len(concepts), trainer.steps)
+    maker = BatchMaker(SceneMaker(train, store, Recipe()), concepts, plan.batch, plan.seed)
+    run(trainer, prefetch(maker, trainer.steps), options.runs, small_validation(held_out, store))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

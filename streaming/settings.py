@@ -1,0 +1,90 @@
+"""What the server is told from outside. The only reader of the environment (`WINNOW_*`).
+
+Read once at the start and frozen; flags of the command line are passed as arguments and win over the environment.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
+"""What uvicorn is told: the largest route's limit. Every route keeps its own, smaller one."""
+
+
+class Settings(BaseSettings):
+    """Every switch of the server, with the contract's defaults.
+
+    Raises:
+        pydantic.ValidationError: a value is wrong, or the server would listen beyond loopback without an API key.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="WINNOW_", frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    model: str = "default"
+    """Name of an embedded bundle or path of a bundle's folder; `default` is the engine's choice."""
+    provider: str = "auto"
+    threads: int = Field(default=1, ge=1, le=64)
+    """Threads inside one ONNX session; more than 1 only pays for a single stream."""
+
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Comma-separated. None: everybody may connect, and the server starts on loopback only."""
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma-separated origins (`https://studio.example`) that may open a WebSocket beside the server's own."""
+
+    max_sessions: int = Field(default=256, ge=1)
+    """Ceiling over what the measured capacity allows."""
+    max_sessions_per_key: int | None = Field(default=None, ge=1)
+    capacity_share: float = Field(default=0.6, gt=0.0, le=1.0)
+    """New sessions are refused once the step's p95 is over this share of a hop."""
+    retry_after_s: float = Field(default=5.0, gt=0.0)
+
+    message_bytes: int = Field(default=256 * 1024, ge=1024, le=LARGEST_MESSAGE_BYTES)
+    message_s: float = Field(default=2.0, gt=0.0)
+    inbox_s: float = Field(default=2.0, gt=0.0)
+    """Audio of one session that waits for the engine before its socket is no longer read."""
+    outbox_ms: float = Field(default=400.0, gt=0.0)
+    """Audio of one session that waits for its client: then framed mode drops, raw mode stops reading."""
+    slow_consumer_s: float = Field(default=5.0, gt=0.0)
+    idle_s: float = Field(default=10.0, gt=0.0)
+    max_session_s: float | None = Field(default=None, gt=0.0)
+    stats_s: float = Field(default=1.0, gt=0.0)
+    drain_s: float = Field(default=10.0, ge=0.0)
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
+
+    @field_validator("api_keys", "allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _keys_are_long(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < 16 for key in keys):
+            raise ValueError("an API key has at least 16 characters")
+        return keys
+
+    @model_validator(mode="after")
+    def _open_only_on_loopback(self) -> Settings:
+        if not self.api_keys and not is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host!r} can be reached by others: set WINNOW_API_KEYS, or listen on 127.0.0.1"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
