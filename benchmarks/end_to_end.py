@@ -12,7 +12,6 @@ Floor: the algorithmic latency, and below it a bare echo of one chunk over the s
 from __future__ import annotations
 
 import argparse
-import os
 import socket
 import threading
 import time
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import report
-from benchmarks.load import Load, Outcome, Plan, pin_to
+from benchmarks.load import Load, Outcome, Plan, go_first_on
 from benchmarks.server_process import running_server
 from engine.bundle import find_bundle
 from engine.frames import Samples
@@ -39,6 +38,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=int, default=48000)
     parser.add_argument("--chunk-ms", type=float, default=10.0)
     parser.add_argument("--prompt", default="speech")
+    parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
     return parser
 
@@ -100,9 +100,8 @@ def main() -> None:
     plan_chunk = round(asked.chunk_ms * asked.rate / 1000)
     echo_s = echo_floor(2 * plan_chunk)
     print(f"floor: algorithmic latency {audio.latency_s * 1e3:g} ms; bare echo of a chunk {echo_s * 1e6:.0f} µs")
-    if len(os.sched_getaffinity(0)) > 1:
-        pin_to(asked.load_core)
-    with running_server(asked.model, None) as server:
+    go_first_on(asked.load_core)
+    with running_server(asked.model, asked.server_core) as server:
         load = Load(
             Plan(server.port, asked.sessions, asked.seconds, asked.prompt, sound(asked.rate), asked.rate, plan_chunk)
         )

@@ -21,9 +21,10 @@ import numpy as np
 from benchmarks import report
 from engine.batcher import Batcher
 from engine.bundle import Bundle, load_bundle
+from engine.config import SessionConfig
 from engine.frames import Samples
 from engine.prompt import Target
-from engine.session import Session, SessionConfig
+from engine.session import Session
 
 NAME = "hop_latency"
 

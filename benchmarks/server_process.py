@@ -63,12 +63,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server(model: str, core: int | None, settings: dict[str, str] | None = None) -> Iterator[ServerProcess]:
+def running_server(model: str, core: int, settings: dict[str, str] | None = None) -> Iterator[ServerProcess]:
     """Start `winnow serve` on loopback, wait until `/readyz` says yes, stop it at the end.
 
     Args:
         model: bundle name or folder.
-        core: pin the whole process to this core; None leaves it free.
+        core: pin the whole process to this core, if the machine has it.
         settings: more `WINNOW_*` variables.
 
     Raises:
@@ -83,7 +83,7 @@ def running_server(model: str, core: int | None, settings: dict[str, str] | None
         "WINNOW_MAX_SESSIONS": "1000",
     }
     command = [sys.executable, "-m", "streaming.cli", "serve"]
-    if core is not None:
+    if core < (os.cpu_count() or 1):
         command = ["taskset", "-c", str(core), *command]
     # A file, not a pipe: nobody reads while the run goes on, and a full pipe would stop the server.
     with tempfile.TemporaryFile() as words:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import report
-from benchmarks.load import Load, Outcome, Plan, pin_to
+from benchmarks.load import Load, Outcome, Plan, go_first_on
 from benchmarks.server_process import ServerProcess, running_server
 from engine.bundle import find_bundle
 from engine.frames import Samples
@@ -124,7 +124,7 @@ def show(row: dict[str, Any]) -> None:
 
 def clean(row: dict[str, Any]) -> bool:
     """Whether the core carried this run."""
-    return row["late_hops"] == 0 and row["sessions_without_ended"] == 0
+    return bool(row["late_hops"] == 0 and row["sessions_without_ended"] == 0)
 
 
 def main() -> None:
@@ -132,16 +132,15 @@ def main() -> None:
     asked = options().parse_args()
     audio: AudioSpec = load_spec(find_bundle(asked.model)).audio
     print(f"floor: algorithmic latency {audio.latency_s * 1e3:g} ms ({asked.model}, hop {audio.hop_s * 1e3:g} ms)")
-    two_cores = len(os.sched_getaffinity(0)) > 1
-    if not two_cores:
+    if (os.cpu_count() or 1) < 2:
         print("one core only: server and generator share it, and the numbers are worse for it")
-    pin_to(asked.load_core)
+    go_first_on(asked.load_core)
     seconds = asked.minutes * 60 if asked.minutes else asked.seconds
     counts = range(asked.ramp[0], asked.ramp[1] + 1, asked.ramp[2]) if asked.ramp else [asked.sessions]
     rows = []
     # Admission by load is switched off here: the question is where hops become late, not where the server says no.
     open_doors = {"WINNOW_CAPACITY_SHARE": "1.0", "WINNOW_MAX_SESSIONS": "1000"}
-    with running_server(asked.model, asked.server_core if two_cores else None, open_doors) as server:
+    with running_server(asked.model, asked.server_core, open_doors) as server:
         for count in counts:
             row = run_once(server, asked, count, seconds)
             rows.append(row)

@@ -13,10 +13,11 @@ import numpy as np
 
 from engine.batcher import Batcher
 from engine.bundle import Bundle
+from engine.config import RESIDUAL, SessionConfig
 from engine.errors import BadInput
 from engine.frames import Piece, Samples
 from engine.prompt import ConceptSet, Target
-from engine.session import RESIDUAL, Session, SessionConfig
+from engine.session import Session
 
 BLOCK_S = 1.28
 """Length of a pushed block in seconds: 128 hops of 10 ms, the most that one work carries."""

@@ -33,13 +33,16 @@ class Stretch:
 
     Attributes:
         pts: index of the first sample, model rate.
+        count: samples in it.
         outputs: slot → estimate `(channels, n)`.
         active: slot → activity probability per hop `(hops,)`.
         joined: the first stretch in which the prepared slots sounded (`Separator.prepare`).
-        due_s, queued_s, model_s, stitch_s: clock time it was due, and seconds of this stretch's batch.
+        due_s: clock time at which its first hop was due.
+        model_s, stitch_s: seconds of the batch that it was part of.
     """
 
     pts: int
+    count: int
     outputs: dict[int, Samples]
     active: dict[int, Samples]
     joined: bool
@@ -193,6 +196,7 @@ class Separator:
             return None
         return Stretch(
             work.pts + cut,
+            work.hops * self._hop - cut,
             {slot: result.outputs[index][:, cut:] for index, slot in enumerate(work.slots)},
             {slot: result.active[index] for index, slot in enumerate(work.slots)},
             joined,

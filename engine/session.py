@@ -9,103 +9,27 @@ that target's gain), with several the input minus one more slot that listens for
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.activity import ActivityGate
 from engine.bundle import Bundle
-from engine.errors import BadInput, EngineFault, NoCapacity, UnknownPrompt
+from engine.config import Counters, Latency, Notice, SessionConfig, Track, check_config
+from engine.errors import BadInput, EngineFault
 from engine.frames import Activity, Piece, Result, Samples, Work
 from engine.meter import Meter
-from engine.plan import TAKEN, Lane, Plan, crossfaded
-from engine.prompt import ConceptSet, Span, Target, understand, union_of
-from engine.resample import check_rate, converted_count, resampling_delay
+from engine.plan import TAKEN, crossfaded
+from engine.prompt import ConceptSet, Target
+from engine.resample import converted_count, resampling_delay
 from engine.segment import Segment
 from engine.separator import HintOf, Stretch
+from engine.targets import Targets
 from engine.timeline import Timeline
 
-_Listening = tuple[frozenset[str], tuple[Span, ...]]
-
-RESIDUAL = "residual"
-MOST_TARGETS = 16
 LATE_AFTER_HOPS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class SessionConfig:
-    """What a session is asked to be.
-
-    Attributes:
-        sample_rate: Hz of what is fed, 8000–192000.
-        channels: 1 or 2.
-        targets: at least one, ids distinct.
-        residual: whether the residual is wanted as a track.
-        output_rate: Hz of what comes out; None: as fed.
-        on_failure: `close` the session when a model step fails, or let the input `pass`.
-        live: False for files and jobs: they wait behind live sessions.
-    """
-
-    sample_rate: int
-    channels: int
-    targets: tuple[Target, ...]
-    residual: bool = False
-    output_rate: int | None = None
-    on_failure: Literal["close", "pass"] = "close"
-    live: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """An output track; an index is never used twice in a session. `target` is None for the residual."""
-
-    index: int
-    kind: Literal["audio"]
-    name: str
-    target: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Delay of arrival, never an offset in the data.
-
-    Attributes:
-        algorithmic_ms: all of it, resampling included.
-        samples: the same at the input rate: hop `p` leaves on the push that completes sample `p + samples`.
-        window, hop, lookahead, crossfade: lengths at `model_rate`.
-        resampling_ms: the share of the resamplers both ways.
-    """
-
-    algorithmic_ms: float
-    samples: int
-    window: int
-    hop: int
-    lookahead: int
-    crossfade: int
-    model_rate: int
-    resampling_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something the client should be told: a stable code and a sentence."""
-
-    code: str
-    message: str
-
-
-@dataclass(slots=True)
-class Counters:
-    """Totals of a session, in hops or samples (input rate)."""
-
-    hops: int = 0
-    late_hops: int = 0
-    filled_samples: int = 0
-    nonfinite_samples: int = 0
-    overlapped_samples: int = 0
-    failed_hops: int = 0
+"""A hop that comes out more than this many hops after it was due counts as late (contract, section 2)."""
 
 
 @dataclass(slots=True)
@@ -125,19 +49,6 @@ class _End:
     last: bool
 
 
-@dataclass(slots=True)
-class _Table:
-    """Track numbers: name of the signal → index, and the next unused one."""
-
-    indices: dict[str, int] = field(default_factory=dict)
-    next: int = 0
-
-    def add(self, name: str) -> None:
-        if name not in self.indices:
-            self.indices[name] = self.next
-            self.next += 1
-
-
 class Session:
     """See the module.
 
@@ -152,7 +63,7 @@ class Session:
     """
 
     def __init__(self, bundle: Bundle, config: SessionConfig) -> None:
-        _check(config)
+        check_config(config)
         self._bundle, self.config = bundle, config
         self._audio = bundle.spec.audio
         self._output_rate = config.output_rate or config.sample_rate
@@ -163,16 +74,9 @@ class Session:
         self._events: list[Activity | Notice] = []
         self._queue: deque[_Fed | _End] = deque()
         self._fed_s = 0.0
-        self._table = _Table()
-        self._gates: dict[str, ActivityGate] = {}
         self._closed = False
-        self._coming: Plan | None = None
-        self._plan = self._planned(config.targets, {})
-        for name in self._plan.lanes:
-            self._table.add(name)
-            self._gates[name] = ActivityGate()
-        if config.residual:
-            self._table.add(TAKEN)
+        self._targets = Targets(bundle, config.targets, config.residual)
+        self._gates = {name: ActivityGate() for name in self._targets.plan.lanes}
         self._segment = self._new_segment(0, discontinuity=False)
 
     # --- what it is -------------------------------------------------------------------------------------------
@@ -180,24 +84,17 @@ class Session:
     @property
     def tracks(self) -> tuple[Track, ...]:
         """The tracks as they will be once every update has taken effect, by index."""
-        lanes = self._newest.lanes
-        made = []
-        for name, index in sorted(self._table.indices.items(), key=lambda item: item[1]):
-            if name == TAKEN:
-                made.append(Track(index, "audio", RESIDUAL, None))
-            elif name in lanes:
-                made.append(Track(index, "audio", f"{name}/target", name))
-        return tuple(made)
+        return self._targets.tracks
 
     @property
     def targets(self) -> tuple[Target, ...]:
         """The targets as last updated."""
-        return tuple(lane.target for lane in self._newest.lanes.values())
+        return self._targets.all
 
     @property
     def understood(self) -> dict[str, ConceptSet]:
         """What each target's prompt was taken to mean."""
-        return {name: lane.concepts for name, lane in self._newest.lanes.items()}
+        return {name: lane.concepts for name, lane in self._targets.newest.lanes.items()}
 
     @property
     def latency(self) -> Latency:
@@ -211,10 +108,6 @@ class Session:
             round(1000.0 * (audio.latency_s + resampling_s), 3), samples, audio.window, audio.hop, audio.lookahead,
             audio.crossfade, audio.sample_rate, round(1000.0 * resampling_s, 3),
         )  # fmt: skip
-
-    @property
-    def _newest(self) -> Plan:
-        return self._coming or self._plan
 
     @property
     def idle(self) -> bool:
@@ -309,23 +202,26 @@ class Session:
         base = converted_count(pts, self.config.sample_rate, self._output_rate)
         heard_before = self._segment.base > 0
         self._segment = self._new_segment(base, discontinuity=heard_before)
-        for slot in self._plan.slots:
+        for slot in self._targets.plan.slots:
             self._bundle.program.reset(slot)
 
     def _new_segment(self, base: int, discontinuity: bool) -> Segment:
-        config = self.config
+        config, targets = self.config, self._targets
         segment = Segment(
-            self._audio, config.channels, config.sample_rate, self._output_rate, base, self._plan.slots,
-            self._hint_of(base), config.live, config.residual, discontinuity,
+            self._audio, config.channels, config.sample_rate, self._output_rate, base, targets.plan.slots,
+            self._hints(base), config.live, config.residual, discontinuity,
         )  # fmt: skip
-        for name in self._table.indices:
+        for name in targets.indices:
             if name == TAKEN:
                 segment.open_outlet(name, 1.0)
-            elif name in self._plan.lanes:
-                segment.open_outlet(name, _gain(self._plan.lanes[name].target))
-        if self._coming is not None:
-            segment.separator.prepare([slot for slot in self._coming.slots if slot not in self._plan.slots])
+            elif name in targets.plan.lanes:
+                segment.open_outlet(name, _gain(targets.plan.lanes[name].target))
+        if targets.coming is not None:
+            segment.separator.prepare(targets.arriving)
         return segment
+
+    def _hints(self, base: int) -> HintOf | None:
+        return self._targets.hints(base / self._output_rate, self._audio.hop, self._audio.sample_rate)
 
     # --- targets ----------------------------------------------------------------------------------------------
 
@@ -339,7 +235,6 @@ class Session:
             BadInput, UnknownPrompt, NoCapacity: as the constructor; the session is then unchanged.
         """
         merged = {target.id: target for target in (*self.targets, *targets)}
-        _check(replace(self.config, targets=tuple(merged.values())))
         return self._change(tuple(merged.values()))
 
     def remove(self, ids: tuple[str, ...]) -> int:
@@ -352,83 +247,23 @@ class Session:
             BadInput: an id that is not there, or no target would be left.
         """
         for name in ids:
-            if name not in self._newest.lanes:
-                raise BadInput("targets", f"one of {sorted(self._newest.lanes)}", name)
+            if name not in self._targets.newest.lanes:
+                raise BadInput("targets", f"one of {sorted(self._targets.newest.lanes)}", name)
         rest = tuple(target for target in self.targets if target.id not in ids)
         if not rest:
             raise BadInput("targets", "at least one target left (end the session to stop all)", list(ids))
         return self._change(rest)
 
     def _change(self, targets: tuple[Target, ...]) -> int:
-        present = {
-            _listening(lane): lane.slot
-            for plan in (self._plan, self._newest) for lane in plan.all_lanes
-            if lane.slot is not None
-        }
-        coming = self._planned(targets, present)
-        dropped = self._coming
-        self._coming = coming
-        if dropped is not None:
-            self._close_slots(set(dropped.slots) - set(self._plan.slots) - set(coming.slots))
+        check_config(replace(self.config, targets=targets))
+        self._targets.change(targets)
+        for name in self._targets.newest.lanes:
+            self._gates.setdefault(name, ActivityGate())
         segment = self._segment
-        for name in coming.lanes:
-            if name not in self._table.indices:
-                self._table.add(name)
-                self._gates[name] = ActivityGate()
-        segment.separator.hint_of = self._hint_of(segment.base)
-        segment.separator.prepare([slot for slot in coming.slots if slot not in self._plan.slots])
+        segment.separator.hint_of = self._hints(segment.base)
+        segment.separator.prepare(self._targets.arriving)
         position = segment.separator.position
         return segment.base + converted_count(position, self._audio.sample_rate, self._output_rate)
-
-    def _planned(self, targets: tuple[Target, ...], present: Mapping[_Listening, int]) -> Plan:
-        """Understand every prompt first, so that a wrong one leaves no slot open; then open what is missing."""
-        known = self._bundle.vocabulary.labels
-        concepts: dict[str, ConceptSet] = {}
-        for target in targets:
-            try:
-                concepts[target.id] = understand(target.prompt, known)
-            except UnknownPrompt as error:
-                raise UnknownPrompt(error.prompt, error.suggestions, target.id) from error
-            except BadInput as error:
-                raise BadInput(f"targets.{target.id}.{error.field}", error.expected, error.got) from error
-        slots = dict(present)
-
-        def lane(target: Target, wanted: ConceptSet) -> Lane:
-            made = Lane(target, wanted, None)
-            if not wanted.matches:
-                return made
-            key = _listening(made)
-            if key not in slots:
-                slots[key] = self._bundle.program.open_slot()
-                self._bundle.program.condition(slots[key], self._bundle.vocabulary.query(wanted))
-            return replace(made, slot=slots[key])
-
-        try:
-            lanes = {target.id: lane(target, concepts[target.id]) for target in targets}
-            union = None
-            if self.config.residual and len(targets) > 1:
-                bypass = any(target.bypass for target in targets)
-                union = lane(Target("*", "*", bypass=bypass), union_of(list(concepts.values())))
-        except NoCapacity:
-            self._close_slots(set(slots.values()) - set(present.values()))
-            raise
-        return Plan(lanes, union)
-
-    def _hint_of(self, base: int) -> HintOf | None:
-        """Hints by slot: from the spans of the target that it listens for, in seconds of the session."""
-        plans = (self._plan, self._newest)
-        spans = {lane.slot: lane.target.spans for plan in plans for lane in plan.lanes.values() if lane.target.spans}
-        if not spans:
-            return None
-
-        def hint(slot: int, pts: int) -> int:
-            middle_s = base / self._output_rate + (pts + self._audio.hop / 2) / self._audio.sample_rate
-            for span in spans.get(slot, ()):
-                if span.start_s <= middle_s < span.end_s:
-                    return 1 if span.include else 2
-            return 0
-
-        return hint
 
     # --- the batcher's side -----------------------------------------------------------------------------------
 
@@ -461,40 +296,39 @@ class Session:
         return bool(pieces)
 
     def _emit(self, stretch: Stretch) -> list[Piece]:
-        coming = self._coming
-        needs = self._plan.hears_input or (stretch.joined and coming is not None and coming.hears_input)
+        plan = self._targets.plan
+        coming = self._targets.coming if stretch.joined else None
         heard = None
-        if needs:
-            count = next(iter(stretch.outputs.values())).shape[1] if stretch.outputs else 0
-            heard = self._segment.separator.heard(stretch.pts, stretch.pts + count)
-        signals = self._plan.signals(stretch.outputs, heard)
-        gone: set[str] = set()
-        if stretch.joined and coming is not None:
+        if plan.hears_input or (coming is not None and coming.hears_input):
+            heard = self._segment.separator.heard(stretch.pts, stretch.pts + stretch.count)
+        signals = plan.signals(stretch.outputs, heard)
+        if coming is not None:
             signals = crossfaded(signals, coming.signals(stretch.outputs, heard))
-            gone = set(self._plan.lanes) - set(coming.lanes)
-            self._settle(coming, stretch)
+        gone = self._settle(stretch) if coming is not None else []
         self._notice_activity(stretch)
-        pieces = self._segment.emit(stretch, signals, self._table.indices)
+        pieces = self._segment.emit(stretch, signals, self._targets.indices)
         for name in gone:
-            index = self._table.indices.pop(name)
+            index = self._targets.retire(name)
+            del self._gates[name]
             self._segment.close_outlet(name)
             for piece in pieces:
                 piece.last = piece.last or piece.track == index
         return pieces
 
-    def _settle(self, coming: Plan, stretch: Stretch) -> None:
-        """The joint hop has run: the coming plan is the present one."""
-        past, self._plan, self._coming = self._plan, coming, None
-        self._close_slots(set(past.slots) - set(coming.slots))
-        self._segment.separator.settle(coming.slots)
-        for name, lane in coming.lanes.items():
+    def _settle(self, stretch: Stretch) -> list[str]:
+        """The joint hop has run: the coming plan is the present one. Returns the targets that ended."""
+        past = self._targets.settle()
+        plan = self._targets.plan
+        self._segment.separator.settle(plan.slots)
+        for name, lane in plan.lanes.items():
             if name in past.lanes:
                 self._segment.set_gain(name, _gain(lane.target))
             else:
                 self._segment.open_outlet(name, _gain(lane.target), stretch.pts)
+        return [name for name in past.lanes if name not in plan.lanes]
 
     def _notice_activity(self, stretch: Stretch) -> None:
-        for name, lane in self._plan.lanes.items():
+        for name, lane in self._targets.plan.lanes.items():
             if lane.slot is None or lane.concepts.inverted or lane.slot not in stretch.active:
                 continue
             gate = self._gates[name]
@@ -544,20 +378,11 @@ class Session:
         """Give the slots back; may be called twice."""
         if not self._closed:
             self._closed = True
-            self._close_slots({*self._plan.slots, *(self._coming.slots if self._coming else ())})
-
-    def _close_slots(self, slots: set[int]) -> None:
-        for slot in slots:
-            self._bundle.program.close_slot(slot)
+            self._targets.close()
 
     def _tell_once(self, code: str, message: str) -> None:
         if not any(isinstance(event, Notice) and event.code == code for event in self._events):
             self._events.append(Notice(code, message))
-
-
-def _listening(lane: Lane) -> _Listening:
-    """What a slot's state depends on: targets that agree in it share the slot."""
-    return frozenset(lane.concepts.labels), lane.target.spans
 
 
 def _gain(target: Target) -> float:
@@ -567,26 +392,3 @@ def _gain(target: Target) -> float:
 def _level_db(samples: Samples) -> float:
     power = float(np.mean(np.square(samples))) if samples.size else 0.0
     return round(10.0 * float(np.log10(power + 1e-12)), 1)
-
-
-def _check(config: SessionConfig) -> None:
-    check_rate("sample_rate", config.sample_rate)
-    if config.output_rate is not None:
-        check_rate("output_rate", config.output_rate)
-    if config.channels not in (1, 2):
-        raise BadInput("channels", "1 or 2", config.channels)
-    if not 1 <= len(config.targets) <= MOST_TARGETS:
-        raise BadInput("targets", f"1 to {MOST_TARGETS} targets", len(config.targets))
-    ids = [target.id for target in config.targets]
-    if len(set(ids)) != len(ids) or not all(ids):
-        raise BadInput("targets.id", "distinct, not empty", ids)
-    for target in config.targets:
-        if target.points or target.boxes:
-            raise BadInput(f"targets.{target.id}", "a prompt in words (points and boxes need a picture)", "points or boxes")
-        if not -60.0 <= target.gain_db <= 40.0:
-            raise BadInput(f"targets.{target.id}.gain_db", "a gain from -60 to 40 dB", target.gain_db)
-        if target.max_suppression_db is not None and not target.max_suppression_db >= 0.0:
-            raise BadInput(f"targets.{target.id}.max_suppression_db", "0 dB or more", target.max_suppression_db)
-        for span in target.spans:
-            if not 0.0 <= span.start_s < span.end_s < float("inf"):
-                raise BadInput(f"targets.{target.id}.spans", "0 <= start < end, in seconds", (span.start_s, span.end_s))

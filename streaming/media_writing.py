@@ -1,11 +1,12 @@
 """Sound and video files on disk, whole or not at all.
 
-Everything is written under a temporary name in the target's own folder and renamed when complete, so a full disk
-or a killed process never leaves half a file under the final name.
+Everything is written under a temporary name in the target's own folder and renamed when complete, so a full
+disk or a killed process never leaves half a file under the final name.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Final, Self
 
 import av
 import numpy as np
+from av.audio.format import AudioFormat
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
@@ -39,11 +41,12 @@ class OutputError(WinnowError):
 
 @dataclass(frozen=True, slots=True)
 class _Sound:
-    """How one kind of file carries sound: FFmpeg's muxer, codec, and sample rates (empty: any)."""
+    """How one kind of file carries sound: FFmpeg's muxer, codec, sample rates (empty: any), sample format."""
 
     muxer: str
     codec: str
     rates: tuple[int, ...] = ()
+    format: str = ""
     exact: bool = False
 
 
@@ -51,7 +54,7 @@ _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 _SOUNDS: Final = {
     "wav": _Sound("wav", "pcm_f32le", exact=True),  # float: nothing clips, and the parts sum to the input
-    "flac": _Sound("flac", "flac"),
+    "flac": _Sound("flac", "flac", format="s32"),
     "mp3": _Sound("mp3", "libmp3lame", _MP3_RATES),
 }
 _VIDEOS: Final = {
@@ -87,10 +90,8 @@ class _PartFile:
 
     def drop(self) -> None:
         """Remove what was written; never raises for a disk that is still full."""
-        try:
+        with contextlib.suppress(OSError):  # buffered bytes that did not fit are meant to go
             self.file.close()
-        except OSError:
-            pass  # buffered bytes that did not fit are meant to go
         self._part.unlink(missing_ok=True)
 
 
@@ -113,7 +114,7 @@ class SoundWriter:
             raise BadInput("format", " or ".join(_SOUNDS), kind)
         sound = _SOUNDS[kind]
         if sound.rates and rate not in sound.rates:
-            raise BadInput("format", f"wav or flac for a sample rate of {rate} Hz ({kind} ends at 48000)", kind)
+            raise BadInput("format", f"wav or flac for {rate} Hz (no {kind} has that rate)", kind)
         self._start(path, sound, rate, channels, rate)
 
     def _start(self, path: Path, sound: _Sound, rate: int, channels: int, coded_rate: int) -> None:
@@ -134,9 +135,11 @@ class SoundWriter:
                 self._part.file, "w", format=sound.muxer, container_options=options
             )
             self._prepare_container()
-            self._stream: AudioStream = self._container.add_stream(
-                sound.codec, rate=coded_rate, layout=self._layout
-            )
+            stream = self._container.add_stream(sound.codec, rate=coded_rate, layout=self._layout)
+            assert isinstance(stream, AudioStream)
+            self._stream = stream
+            if sound.format:
+                self._stream.codec_context.format = AudioFormat(sound.format)
             self._stream.bit_rate = _bit_rate(coded_rate)
             self._stream.codec_context.open(strict=False)
             self._converter = AudioResampler(
@@ -194,10 +197,8 @@ class SoundWriter:
 
     def drop(self) -> None:
         """Leave nothing behind; idempotent."""
-        try:
+        with contextlib.suppress(OSError, ValueError, av.error.FFmpegError):  # a trailer nobody will read
             self._container.close()
-        except (OSError, ValueError):
-            pass  # the trailer of a file that goes anyway
         self._part.drop()
 
     def __enter__(self) -> Self:
@@ -246,8 +247,8 @@ class VideoWriter(SoundWriter):
             if not videos:
                 raise BadInput("file", "a file with video", source.name)
             self._video = videos[0]
-            self._packets: Iterator[av.Packet] = self._source.demux(self._video)
-            self._next: av.Packet | None = None
+            self._packets: Iterator[av.Packet[av.VideoStream]] = self._source.demux(self._video)
+            self._next: av.Packet[av.VideoStream] | None = None
             sound = _VIDEOS[path.suffix.lower()]
             coded = rate if rate in sound.rates else 48000
             self._start(path, sound, rate, channels, coded)

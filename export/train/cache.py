@@ -17,7 +17,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from export.train.corpus import SAMPLE_RATE, Recording
+from export.train.corpus import SAMPLE_RATE, Recording, read_manifest, split
 
 logger = logging.getLogger("winnow.export")
 
@@ -113,3 +113,15 @@ class SampleStore:
     def add(self, arrays: Mapping[str, Int16]) -> None:
         """Further recordings, such as procedural ones."""
         self._arrays.update(arrays)
+
+
+def open_recordings(data: Path, cache: Path) -> tuple[list[Recording], list[Recording], SampleStore]:
+    """(train, held out, samples) of a data folder, decoded into `cache` where that has not been done yet.
+
+    Raises:
+        OSError: data or cache cannot be read or written.
+    """
+    recordings = read_manifest(data)
+    build_cache(data, recordings, cache)
+    train, held_out = split(recordings)
+    return train, held_out, SampleStore.open(cache)

@@ -15,7 +15,7 @@ from scipy import fft
 
 from export.train.cache import SampleStore
 from export.train.concepts import too_near
-from export.train.corpus import NAMELESS, SAMPLE_RATE, SPEECH, Recording
+from export.train.corpus import MAN, NAMELESS, SAMPLE_RATE, SPEECH, WOMAN, Recording
 
 Float32 = npt.NDArray[np.float32]
 Rng = np.random.Generator
@@ -105,7 +105,7 @@ def held_out_mixtures(
 
     The recordings are used in turn, so each is heard. Both sources are limited to the narrower one's own band (real
     speech here ends at 8 kHz): else a low-pass filter would already score as a separation. `others` limits the labels
-    of the second source.
+    of the second source. A man or a woman is heard against the other sex half of the time.
     """
     length = int(seconds * SAMPLE_RATE)
     named = [r for r in recordings if r.label != NAMELESS]
@@ -121,14 +121,29 @@ def held_out_mixtures(
             # the generator depends on the concept and the take alone, so adding classes moves no other mixture's cut
             rng = np.random.default_rng([seed, take, *concept.encode()])
             first = members[take % len(members)]
-            labels = [w for w in sorted(by_label) if not too_near(w, first.label) and w != first.label]
-            labels = [w for w in labels if others is None or w in others]
-            if not labels:
+            pool = _other_voices(concept, by_concept, others, rng)
+            if not pool:
+                labels = [w for w in sorted(by_label) if not too_near(w, first.label) and w != first.label]
+                labels = [w for w in labels if others is None or w in others]
+                pool = by_label[_pick_label(labels, rng)] if labels else []
+            if not pool:
                 continue
-            label = SPEECH if SPEECH in labels and rng.random() < 0.25 else labels[int(rng.integers(len(labels)))]
-            second = by_label[label][int(rng.integers(len(by_label[label])))]
+            second = pool[int(rng.integers(len(pool)))]
             if (made := _pair(first, second, store, length, rng, snr_db, concept)) is not None:
                 yield made
+
+
+def _pick_label(labels: Sequence[str], rng: Rng) -> str:
+    """Speech a quarter of the time: it is what most other sounds are heard with."""
+    return SPEECH if SPEECH in labels and rng.random() < 0.25 else labels[int(rng.integers(len(labels)))]
+
+
+def _other_voices(
+    concept: str, by_concept: dict[str, list[Recording]], others: Sequence[str] | None, rng: Rng
+) -> list[Recording]:
+    """For a man or a woman the other sex's voices, half of the time; else nothing."""
+    opposite = {MAN: WOMAN, WOMAN: MAN}.get(concept)
+    return by_concept[opposite] if opposite and others is None and rng.random() < 0.5 else []
 
 
 def _pair(

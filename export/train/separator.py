@@ -23,9 +23,9 @@ from torch import Tensor
 from export.models.flat import FlatConfig, QueriedSeparator
 from export.train import checkpoint
 from export.train.batches import Batch, BatchMaker, prefetch
-from export.train.cache import SampleStore, build_cache
+from export.train.cache import SampleStore, open_recordings
 from export.train.concepts import vocabulary
-from export.train.corpus import Recording, read_manifest, split
+from export.train.corpus import Recording
 from export.train.losses import Losses, Weights, judge
 from export.train.mixtures import held_out_mixtures
 from export.train.procedural import procedural_recordings
@@ -126,7 +126,7 @@ class Trainer:
             RuntimeError: it belongs to a model of another shape.
         """
         self.model.load_state_dict(content["model"])
-        self.average.weights = {name: value.to(self.device) for name, value in content["ema"].items()}
+        self.average.weights = {name: value.float().to(self.device) for name, value in content["ema"].items()}
         self.optimiser.load_state_dict(content["optimiser"])
         self.steps, self.elapsed_s = int(content["steps"]), float(content["elapsed_s"])
         last = content["last_state"]
@@ -158,7 +158,7 @@ def run(trainer: Trainer, batches: Iterable[Batch], folder: Path, validate: Call
     for batch in batches:
         losses = trainer.step(batch)
         for name in ("total", "spectral", "si_sdr_db", "active", "absent_db"):
-            sums[name] = sums.get(name, 0.0) + float(getattr(losses, name))
+            sums[name] = sums.get(name, 0.0) + float(getattr(losses, name).detach())
         trainer.elapsed_s = clock() - before
         if trainer.steps % plan.log_every == 0:
             means = {name: value / plan.log_every for name, value in sums.items()}
@@ -177,15 +177,12 @@ def run(trainer: Trainer, batches: Iterable[Batch], folder: Path, validate: Call
 
 
 def open_corpus(data: Path, cache: Path) -> tuple[list[Recording], list[Recording], SampleStore]:
-    """(train, held out, samples) of a data folder, decoded into `cache` where needed, procedural sounds added to train.
+    """As `open_recordings`, procedural sounds added to the training side.
 
     Raises:
         OSError: data or cache cannot be read or written.
     """
-    recordings = read_manifest(data)
-    build_cache(data, recordings, cache)
-    store = SampleStore.open(cache)
-    train, held_out = split(recordings)
+    train, held_out, store = open_recordings(data, cache)
     made, arrays = procedural_recordings()
     store.add(arrays)
     return train + made, held_out, store

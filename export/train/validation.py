@@ -19,9 +19,11 @@ EDGE = 480
 
 @dataclass(slots=True)
 class Scores:
-    """Per concept: improvements in dB, and how often the wrong source was nearer than the right one."""
+    """Per concept: improvements in dB, of what was asked for and of all the rest; how often the wrong source was nearer
+    than the right one; what an absent target leaves over, in dB of the input."""
 
     improvement_db: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    rest_improvement_db: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     swapped: list[bool] = field(default_factory=list)
     absent_db: list[float] = field(default_factory=list)
 
@@ -64,6 +66,8 @@ def score(model: QueriedSeparator, mixtures: Iterable[Mixture], *, absent: Seque
         right = si_sdr_db(estimate, target)
         scores.improvement_db[mixture.concept].append(right - si_sdr_db(samples, target))
         if rest.any():
+            gained = si_sdr_db(samples - estimate, rest) - si_sdr_db(samples, rest)
+            scores.rest_improvement_db[mixture.concept].append(gained)
             scores.swapped.append(si_sdr_db(estimate, rest) > right)
         if absent and number % 4 == 0:
             concept = absent[(number // 4) % len(absent)]

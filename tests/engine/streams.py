@@ -8,7 +8,8 @@ from engine.batcher import Batcher
 from engine.bundle import Bundle
 from engine.frames import Piece, Samples
 from engine.prompt import Target
-from engine.session import Session, SessionConfig
+from engine.config import SessionConfig
+from engine.session import Session
 
 SPEECH = Target("speech", "speech")
 

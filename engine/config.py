@@ -1,0 +1,124 @@
+"""What a session is asked to be and what it says of itself: plain records, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.errors import BadInput
+from engine.prompt import Target
+from engine.resample import check_rate
+
+MOST_TARGETS = 16
+RESIDUAL = "residual"
+"""Name of the residual's track."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """What a session is asked to be.
+
+    Attributes:
+        sample_rate: Hz of what is fed, 8000–192000.
+        channels: 1 or 2.
+        targets: at least one, ids distinct.
+        residual: whether the residual is wanted as a track.
+        output_rate: Hz of what comes out; None: as fed.
+        on_failure: `close` the session when a model step fails, or let the input `pass`.
+        live: False for files and jobs: they wait behind live sessions.
+    """
+
+    sample_rate: int
+    channels: int
+    targets: tuple[Target, ...]
+    residual: bool = False
+    output_rate: int | None = None
+    on_failure: Literal["close", "pass"] = "close"
+    live: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """An output track; an index is never used twice in a session. `target` is None for the residual."""
+
+    index: int
+    kind: Literal["audio"]
+    name: str
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Delay of arrival, never an offset in the data.
+
+    Attributes:
+        algorithmic_ms: all of it, resampling included.
+        samples: the same at the input rate: hop `p` leaves on the push that completes sample `p + samples`.
+        window, hop, lookahead, crossfade: lengths at `model_rate`.
+        resampling_ms: the share of the resamplers both ways.
+    """
+
+    algorithmic_ms: float
+    samples: int
+    window: int
+    hop: int
+    lookahead: int
+    crossfade: int
+    model_rate: int
+    resampling_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the client should be told: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals of a session, in hops or samples (input rate)."""
+
+    hops: int = 0
+    late_hops: int = 0
+    filled_samples: int = 0
+    nonfinite_samples: int = 0
+    overlapped_samples: int = 0
+    failed_hops: int = 0
+
+
+def check_config(config: SessionConfig) -> None:
+    """Refuse what no session can be.
+
+    Raises:
+        BadInput: names the field.
+    """
+    check_rate("sample_rate", config.sample_rate)
+    if config.output_rate is not None:
+        check_rate("output_rate", config.output_rate)
+    if config.channels not in (1, 2):
+        raise BadInput("channels", "1 or 2", config.channels)
+    if config.on_failure not in ("close", "pass"):
+        raise BadInput("on_failure", "'close' or 'pass'", config.on_failure)
+    if not 1 <= len(config.targets) <= MOST_TARGETS:
+        raise BadInput("targets", f"1 to {MOST_TARGETS} targets", len(config.targets))
+    ids = [target.id for target in config.targets]
+    if len(set(ids)) != len(ids) or not all(ids):
+        raise BadInput("targets.id", "distinct, not empty", ids)
+    for target in config.targets:
+        _check_target(target)
+
+
+def _check_target(target: Target) -> None:
+    field = f"targets.{target.id}"
+    if target.points or target.boxes:
+        raise BadInput(field, "a prompt in words (points and boxes need a picture)", "points or boxes")
+    if not -60.0 <= target.gain_db <= 40.0:
+        raise BadInput(f"{field}.gain_db", "a gain from -60 to 40 dB", target.gain_db)
+    floor = target.max_suppression_db
+    if floor is not None and not 0.0 <= floor < float("inf"):
+        raise BadInput(f"{field}.max_suppression_db", "0 dB or more", floor)
+    for span in target.spans:
+        if not 0.0 <= span.start_s < span.end_s < float("inf"):
+            raise BadInput(f"{field}.spans", "0 <= start < end, in seconds", (span.start_s, span.end_s))

@@ -1,0 +1,101 @@
+"""Does the exported graph compute what the torch model computes, and is one call of T hops the same as T calls of one?"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+import torch
+
+from export.models.flat import FlatCore
+
+Arrays = dict[str, npt.NDArray[np.float32]]
+OUTPUTS = ("mask", "active", "state_out")
+TOLERANCE = 1e-5
+
+
+class ParityError(Exception):
+    """Graph and model disagree: the export must not be shipped. Says which number and by how much."""
+
+
+def open_graph(path: Path) -> ort.InferenceSession:
+    """One thread, as the engine runs it."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def example(core: FlatCore, batch: int, hops: int, seed: int = 0) -> Arrays:
+    """Inputs as in life: spectra at levels from -50 to -10 dBFS, unit queries, hints of all three kinds."""
+    rng, config = np.random.default_rng(seed), core.config
+    level = 10 ** (rng.uniform(-50, -10, (batch, 1, 1, 1)) / 20) * np.sqrt(240)
+    return {
+        "spectrum": (rng.standard_normal((batch, hops, config.bins, 2)) * level).astype(np.float32),
+        "query": rng.standard_normal((batch, config.query)).astype(np.float32),
+        "hint": np.array([[0, 0], [1, 0], [0, 1]], np.float32)[np.arange(batch) % 3],
+        "state": rng.uniform(-0.5, 0.5, (config.blocks, batch, config.hidden)).astype(np.float32),
+    }
+
+
+def by_torch(core: FlatCore, feeds: Arrays) -> Arrays:
+    """The three outputs by the torch model."""
+    tensors = {name: torch.from_numpy(value) for name, value in feeds.items()}
+    power = tensors["spectrum"].square().sum(-1)
+    hint = tensors["hint"][:, None].expand(-1, power.shape[1], -1)
+    with torch.no_grad():
+        logits, active, state = core(power, tensors["query"], hint, tensors["state"])
+        gains = torch.sigmoid(logits)
+    mask = torch.stack([gains, torch.zeros_like(gains)], -1)
+    return {"mask": mask.numpy(), "active": torch.sigmoid(active).numpy(), "state_out": state.numpy()}
+
+
+def by_graph(session: ort.InferenceSession, feeds: Arrays) -> Arrays:
+    """The three outputs by the graph."""
+    return dict(zip(OUTPUTS, session.run(list(OUTPUTS), feeds), strict=True))
+
+
+def by_graph_in_steps(session: ort.InferenceSession, feeds: Arrays) -> Arrays:
+    """The three outputs by one call for each hop, the state carried over."""
+    state, masks, actives = feeds["state"], [], []
+    for hop in range(feeds["spectrum"].shape[1]):
+        step = by_graph(session, {**feeds, "spectrum": feeds["spectrum"][:, hop : hop + 1], "state": state})
+        state = step["state_out"]
+        masks.append(step["mask"])
+        actives.append(step["active"])
+    return {"mask": np.concatenate(masks, 1), "active": np.concatenate(actives, 1), "state_out": state}
+
+
+def _largest_difference(one: Arrays, other: Arrays) -> float:
+    return max(float(np.abs(one[name] - other[name]).max()) for name in OUTPUTS)
+
+
+def check(core: FlatCore, session: ort.InferenceSession, *, batch: int = 3, hops: int = 100) -> dict[str, float]:
+    """Largest absolute differences over all outputs: `torch_vs_graph` and `steps_vs_call`.
+
+    Raises:
+        ParityError: one of them is 1e-5 or more, or a value is not finite.
+    """
+    feeds = example(core, batch, hops)
+    reference, whole = by_torch(core, feeds), by_graph(session, feeds)
+    found = {
+        "torch_vs_graph": _largest_difference(reference, whole),
+        "steps_vs_call": _largest_difference(whole, by_graph_in_steps(session, feeds)),
+    }
+    for name, difference in found.items():
+        if not difference < TOLERANCE:
+            raise ParityError(f"{name}: largest difference {difference:.2e}, allowed below {TOLERANCE:.0e}")
+    return found
+
+
+def milliseconds(core: FlatCore, session: ort.InferenceSession, batch: int, hops: int, seconds: float = 0.5) -> float:
+    """Median time of a call in milliseconds, over at least 20 calls."""
+    feeds, times = example(core, batch, hops), []
+    end = time.perf_counter() + seconds
+    while len(times) < 20 or time.perf_counter() < end:
+        begin = time.perf_counter()
+        session.run(list(OUTPUTS), feeds)
+        times.append(time.perf_counter() - begin)
+    return 1e3 * float(np.median(times))

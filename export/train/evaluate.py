@@ -1,0 +1,117 @@
+"""Score a checkpoint on held-out recordings: `python -m export.train.evaluate --checkpoint FILE --data DIR`.
+
+Two-source mixtures of 4 s at -5…+5 dB, the target cut so that it may begin late or end early, both sources limited to
+the narrower one's band; fixed by their seed. With `--json FILE` the scores are kept for `python -m export bundle`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from export.models.flat import QueriedSeparator
+from export.train import checkpoint
+from export.train.cache import SampleStore, open_recordings
+from export.train.corpus import SPEECH, Recording
+from export.train.mixtures import held_out_mixtures
+from export.train.validation import Scores, score
+
+NOISES = (
+    "rain", "sea waves", "wind", "fire crackling", "engine", "machine", "traffic", "train", "helicopter", "chainsaw",
+    "vacuum cleaner", "water", "typing", "footsteps", "crowd",
+)  # fmt: skip
+"""Labels that count as noise against speech."""
+
+SEED = 1
+
+
+def evaluate(
+    model: QueriedSeparator, held_out: Sequence[Recording], store: SampleStore, per_concept: int = 20
+) -> dict[str, Any]:
+    """Every score that the card prints, ready for JSON: see the keys."""
+    recordings = Counter(concept for recording in held_out for concept in recording.concepts)
+    all_classes = score(
+        model,
+        held_out_mixtures(held_out, store, concepts=model.concepts, per_concept=per_concept, seed=SEED),
+        absent=[concept for concept in model.concepts if recordings[concept]],
+    )
+    means = all_classes.mean_db()
+    return {
+        "seed": SEED,
+        "mixtures": sum(len(values) for values in all_classes.improvement_db.values()),
+        "concepts": {
+            concept: {"si_sdr_improvement_db": _rounded(means.get(concept)), "held_out_recordings": recordings[concept]}
+            for concept in model.concepts
+        },
+        "all_classes": {name: _rounded(value) for name, value in all_classes.summary().items()},
+        "absent_median_db": _rounded(float(np.median(all_classes.absent_db))) if all_classes.absent_db else None,
+        "everything_but_speech_db": _rounded(_mean(all_classes.rest_improvement_db.get(SPEECH, []))),
+        "speech_against_noise_db": {
+            f"{snr:+d} dB": _rounded(_mean(_against_noise(model, held_out, store, snr).improvement_db[SPEECH]))
+            for snr in (0, 5, 10)
+        },
+    }
+
+
+def _against_noise(
+    model: QueriedSeparator, held_out: Sequence[Recording], store: SampleStore, snr_db: int, count: int = 40
+) -> Scores:
+    mixtures = held_out_mixtures(
+        held_out, store, concepts=[SPEECH], per_concept=count, snr_db=(snr_db, snr_db), others=NOISES, seed=SEED + 1
+    )
+    return score(model, mixtures)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report as text, best class first."""
+    rows = sorted(report["concepts"].items(), key=lambda item: -(item[1]["si_sdr_improvement_db"] or -99.0))
+    lines = [f"{name:18} {_text(row['si_sdr_improvement_db']):>7} dB  {row['held_out_recordings']:4d} held-out recordings"
+             for name, row in rows]  # fmt: skip
+    rest = {key: value for key, value in report.items() if key != "concepts"}
+    return "\n".join([*lines, json.dumps(rest)])
+
+
+def _text(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.2f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Evaluate as the command line says; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m export.train.evaluate", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the recordings")
+    parser.add_argument("--cache", type=Path, default=Path("train-runs/cache"))
+    parser.add_argument("--per-concept", type=int, default=20, help="mixtures of each concept")
+    parser.add_argument("--json", type=Path, help="write the report here")
+    parser.add_argument("--last", action="store_true", help="the last weights in place of their running mean")
+    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    torch.set_num_threads(1)
+    content = checkpoint.load(options.checkpoint)
+    _, held_out, store = open_recordings(options.data, options.cache)
+    report = evaluate(checkpoint.build(content, averaged=not options.last), held_out, store, options.per_concept)
+    report |= {"steps": content["steps"], "trained_minutes": round(content["elapsed_s"] / 60, 1)}
+    print(table(report))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
