@@ -18,6 +18,10 @@ from engine.separator import HintOf, Separator, Stretch
 from engine.spec import AudioSpec
 
 
+FILTER = 256
+"""More samples (model rate) than any resampler's filter is long."""
+
+
 class Outlet:
     """One signal on its way to the output rate, with a gain that changes without a step.
 
@@ -38,9 +42,10 @@ class Outlet:
         """Output-rate index of the next sample that comes out."""
         if output_rate == audio.sample_rate:
             return
-        # A resampler counts from its own first sample: begin at an index that is whole at both rates, in silence.
+        # A resampler counts from its own first sample, and mirrors what comes first to fill its filter: begin at an
+        # index that is whole at both rates, with enough silence for the longest filter (192 samples, to 8 kHz).
         grid = common_grid(audio.sample_rate, output_rate)
-        start = first // grid * grid
+        start = max(first - FILTER, 0) // grid * grid
         self._resampler = StreamResampler(channels, audio.sample_rate, output_rate)
         self.position = -(-first * output_rate // audio.sample_rate)
         self._skip = self.position - start * output_rate // audio.sample_rate

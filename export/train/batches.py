@@ -96,6 +96,8 @@ def choose_question(sources: Sequence[Source], concepts: Sequence[str], rng: Rng
         return {absent[int(rng.integers(len(absent)))]} if absent else {concepts[0]}
     named = [source for source in sources if source.concepts]
     count = 1 if kind < 0.8 else int(rng.integers(2, 4))
+    if count >= len(sources) > 1 and rng.random() < 0.85:
+        count = len(sources) - 1  # asking for all that sounds teaches little: keep it rare
     picked = rng.permutation(len(named))[:count]
     return {_name_for(named[int(k)], present, rng) for k in picked}
 
@@ -112,7 +114,7 @@ def _name_for(source: Source, present: Sequence[str], rng: Rng) -> str:
     if len(source.concepts) == 1:
         return source.concepts[0]
     two_voices = MAN in present and WOMAN in present
-    return source.concepts[1] if rng.random() < (0.8 if two_voices else 0.35) else source.concepts[0]
+    return source.concepts[1] if rng.random() < (0.9 if two_voices else 0.35) else source.concepts[0]
 
 
 def activity(target: Complex64) -> Float32:

@@ -52,13 +52,15 @@ def judge(mask_logits: Tensor, active_logits: Tensor, mixture: Tensor, target: T
     spectral = _compressed_distance(log_mask, to_target) + weights.residual * _compressed_distance(log_residual, to_rest)
     mask = log_mask.exp()
     gain_db, rest_db = _si_sdr_db(mask, to_target), _si_sdr_db(1 - mask, to_rest)
-    has_rest = present & (to_rest.energy > 1e-3 * to_rest.own.sum((1, 2)))
+    # Where nothing is to be taken away a decibel counts for nothing: perfect pass-through would earn 30 of them and
+    # teach a concept that often sounds alone (speech) to let everything through.
+    mixed = present & (to_rest.energy > 1e-2 * to_rest.own.sum((1, 2)))
     left_db = _left_db(mask, to_target.own)
     activity = functional.binary_cross_entropy_with_logits(active_logits, active)
-    si_sdr = _mean_where(gain_db, present)
+    si_sdr = _mean_where(gain_db, mixed)
     total = (
         weights.spectral * spectral.mean()
-        - weights.si_sdr * (si_sdr + weights.residual * _mean_where(rest_db, has_rest)) * present.float().mean()
+        - weights.si_sdr * (si_sdr + weights.residual * _mean_where(rest_db, mixed)) * mixed.float().mean()
         + weights.absent * _mean_where(left_db, ~present) * (~present).float().mean()
         + weights.active * activity
     )
@@ -120,7 +122,8 @@ def _compressed_distance(log_gain: Tensor, to: _Relation) -> Tensor:
 
 
 def _si_sdr_db(gain: Tensor, to: _Relation) -> Tensor:
-    """`[B]` SI-SDR (Le Roux et al. 2019) taken on the spectra, clamped to ±30 dB.
+    """`[B]` SI-SDR (Le Roux et al. 2019) taken on the spectra, bending towards 20 dB (the soft threshold of MixIT,
+    Wisdom et al. 2020, eq. 4) and cut off at -30.
 
     The windows are a tight frame, so inner products with a true spectrum equal those of the samples; the estimate's
     own energy is bounded from above, so this is never better than what the samples give.
@@ -128,9 +131,9 @@ def _si_sdr_db(gain: Tensor, to: _Relation) -> Tensor:
     inner = (gain * to.across).sum((1, 2))
     estimate = (gain.square() * to.own).sum((1, 2))
     wanted_part = inner.square() / to.energy
-    error = (estimate - wanted_part).clamp_min(0) + _TINY
+    error = (estimate - wanted_part).clamp_min(0) + 0.01 * wanted_part + _TINY
     db: Tensor = 10 * torch.log10((wanted_part + _TINY) / error)
-    return db.clamp(-30, 30)
+    return db.clamp_min(-30)
 
 
 def _left_db(gain: Tensor, own: Tensor) -> Tensor:

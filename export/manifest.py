@@ -1,0 +1,95 @@
+"""Put a bundle together: graphs, vocabulary, card, spec; each number in it is measured here or comes from the scores."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.spec import AudioSpec, ModelSpec, StateSpec, write_spec
+from export import parity, to_onnx
+from export.models.flat import QueriedSeparator
+from export.train.frames import HOP, WINDOW
+
+logger = logging.getLogger("winnow.export")
+
+ADVERTISED_FROM_DB = 1.0
+"""Mean improvement on held-out mixtures from which a concept is advertised: clear of 0, for 20 mixtures scatter by about
+half a decibel and other recordings will be heard."""
+ADVERTISED_FROM_RECORDINGS = 4
+GRAPHS = {"separator": to_onnx.separator_graph, "gather": to_onnx.gather_graph, "scatter": to_onnx.scatter_graph}
+TIMED = ((1, 1), (8, 1), (16, 1), (1, 100))
+"""Batch and hops of the calls that are timed."""
+
+
+def concept_entries(concepts: list[str], scores: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of `concepts.json`: label, status, score, held-out recordings, in the order of the concept vectors.
+
+    Advertised is what scores 1 dB or more on mixtures of at least four held-out recordings; the rest is experimental.
+    """
+    entries = []
+    for label in concepts:
+        row = scores.get(label, {})
+        gain, count = row.get("si_sdr_improvement_db"), int(row.get("held_out_recordings", 0))
+        good = gain is not None and gain >= ADVERTISED_FROM_DB and count >= ADVERTISED_FROM_RECORDINGS
+        status = "advertised" if good else "experimental"
+        entries.append(
+            {"label": label, "status": status, "si_sdr_improvement_db": gain, "held_out_recordings": count}
+        )
+    return entries
+
+
+def write_bundle(
+    folder: Path, model: QueriedSeparator, report: Mapping[str, Any], card: str, *, version: str, name: str = "flat256"
+) -> ModelSpec:
+    """Write the bundle of a trained model into `folder`; the spec comes last, so a half-written bundle is refused.
+
+    Args:
+        report: what `export.train.evaluate` found; may be empty, then every concept is experimental.
+        card: text of `CARD.md`.
+
+    Raises:
+        ParityError: a graph does not compute what the model computes; nothing is then said of it in the spec.
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for graph, build in GRAPHS.items():
+        to_onnx.write(build(model.core), folder / f"{graph}.onnx")
+    session = parity.open_graph(folder / "separator.onnx")
+    measured = parity.check(model.core, session)
+    logger.info("parity %s", measured)
+    entries = concept_entries(model.concepts, report.get("concepts", {}))
+    rows = ",\n ".join(json.dumps(entry) for entry in entries)
+    (folder / "concepts.json").write_text(f"[{rows}]\n", encoding="utf-8")
+    np.save(folder / "concept_vectors.npy", model.vectors.detach().cpu().numpy().astype(np.float32))
+    (folder / "CARD.md").write_text(card, encoding="utf-8")
+    files = (*(f"{graph}.onnx" for graph in GRAPHS), "concepts.json", "concept_vectors.npy", "CARD.md")
+    return write_spec(folder, _spec(model, measured, name, version), files)
+
+
+def _spec(model: QueriedSeparator, measured: dict[str, float], name: str, version: str) -> ModelSpec:
+    config = model.core.config
+    return ModelSpec(
+        name=name,
+        version=version,
+        description=f"Causal separator asked by words: {len(model.concepts)} concepts, two GRUs of {config.hidden}, 20 ms.",
+        licence="Apache-2.0",
+        program="mask",
+        runtime="onnx",
+        audio=AudioSpec(sample_rate=48_000, window=WINDOW, hop=HOP, crossfade=WINDOW - HOP),
+        bins=config.bins,
+        query_size=config.query,
+        states=(StateSpec(name="state", output="state_out", shape=(config.blocks, config.hidden), batch_axis=1),),
+        graphs={graph: f"{graph}.onnx" for graph in GRAPHS},
+        parity={key: float(f"{value:.3g}") for key, value in measured.items()},
+    )
+
+
+def timings(model: QueriedSeparator, folder: Path) -> dict[str, float]:
+    """Milliseconds a call of the bundle's separator takes on one thread here, by `batch × hops`."""
+    session = parity.open_graph(folder / "separator.onnx")
+    return {f"{b} × {t}": round(parity.milliseconds(model.core, session, b, t), 3) for b, t in TIMED}

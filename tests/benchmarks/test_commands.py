@@ -1,0 +1,26 @@
+"""Every benchmark can be asked what it does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHARED = {"load", "report", "server_process"}
+QUESTIONS = sorted(path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py") if path.stem not in SHARED)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_help_explains_regime_and_floor(name: str) -> None:
+    asked = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "Regime:" in asked.stdout
+    assert "Floor" in asked.stdout
+
+
+def test_the_questions_that_the_readme_rests_on_are_there() -> None:
+    assert {"stitching", "hop_latency", "sessions", "end_to_end", "quality", "files"} <= set(QUESTIONS)

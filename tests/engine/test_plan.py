@@ -1,0 +1,47 @@
+"""`engine.plan`: what each track is made of, and the crossfade between two plans."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.plan import TAKEN, Lane, Plan, crossfaded
+from engine.prompt import ConceptSet, Match, Target
+
+SPEECH = ConceptSet((Match("speech", 1.0),))
+REST = ConceptSet((Match("speech", 1.0),), inverted=True)
+NOTHING = ConceptSet(())
+HEARD = np.full((1, 4), 5.0, np.float32)
+OUTPUTS = {3: np.full((1, 4), 2.0, np.float32), 4: np.full((1, 4), 1.0, np.float32)}
+
+
+def made(lane: Lane) -> float:
+    plan = Plan({"a": lane}, None)
+    signals = plan.signals(OUTPUTS, HEARD if plan.hears_input else None)
+    assert signals["a"] is signals[TAKEN]
+    return float(signals["a"][0, 0])
+
+
+def test_kinds_of_lanes() -> None:
+    target = Target("a", "speech")
+    assert made(Lane(target, SPEECH, 3)) == 2.0
+    assert made(Lane(target, REST, 3)) == 3.0
+    assert made(Lane(target, NOTHING, None)) == 0.0
+    assert made(Lane(Target("a", "speech", bypass=True), SPEECH, 3)) == 5.0
+    assert made(Lane(Target("a", "speech", max_suppression_db=20.0), SPEECH, 3)) == np.float32(2.0 + 0.1 * 3.0)
+
+
+def test_taken_is_the_union_where_there_are_several() -> None:
+    lanes = {"a": Lane(Target("a", "x"), SPEECH, 3), "b": Lane(Target("b", "y"), SPEECH, 3)}
+    plan = Plan(lanes, Lane(Target("*", "*"), SPEECH, 4))
+    assert plan.slots == (3, 4)
+    assert float(plan.signals(OUTPUTS, None)[TAKEN][0, 0]) == 1.0
+    assert TAKEN not in Plan(lanes, None).signals(OUTPUTS, None)
+
+
+def test_crossfade_is_a_line_and_leaves_the_same_alone() -> None:
+    old, new = np.zeros((1, 100), np.float32), np.ones((1, 100), np.float32)
+    both = crossfaded({"a": old, "same": new, "gone": new}, {"a": new, "same": new, "come": new})
+    assert both["same"] is new
+    np.testing.assert_allclose(np.diff(both["a"]), 0.01, atol=1e-6)
+    np.testing.assert_allclose(both["gone"] + both["come"], 1.0, atol=1e-6)
+    assert both["a"][0, 0] == np.float32(0.005)
