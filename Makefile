@@ -61,13 +61,16 @@ $(BIN)/python:
 
 # The stamps are newer than pyproject.toml: a changed dependency installs again, nothing else does.
 $(RUN_STAMP): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[$(WINNOW_EXTRA)]'
+	@echo 'installing into $(VENV) …'
+	@$(BIN)/python -m pip install -qq --editable '.[$(WINNOW_EXTRA)]'
 	@touch $@
 
 $(DEV_STAMP): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[$(WINNOW_EXTRA),dev]'
+	@echo 'installing into $(VENV) …'
+	@$(BIN)/python -m pip install -qq --editable '.[$(WINNOW_EXTRA),dev]'
 	@touch $@ $(RUN_STAMP)
 
 $(EXPORT_STAMP): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[$(WINNOW_EXTRA),export]'
+	@echo 'installing into $(VENV) …'
+	@$(BIN)/python -m pip install -qq --editable '.[$(WINNOW_EXTRA),export]'
 	@touch $@ $(RUN_STAMP)

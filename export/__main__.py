@@ -1,4 +1,4 @@
-"""`python -m export bundle …` writes a model bundle; `… keep` a small checkpoint; `… check` tests a bundle that is there."""
+"""`python -m export bundle …` writes a model bundle, `… keep` a small checkpoint, `… check` tests a bundle."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ def bundle(options: argparse.Namespace) -> None:
     card = write_card(model, read_manifest(options.data), entries, report, content)
     spec = write_bundle(options.out, model, report, card, version=options.version)
     good = sum(entry["status"] == "advertised" for entry in entries)
-    print(json.dumps({"bundle": str(options.out), "advertised": good, "parity": spec.parity, "ms": timings(model, options.out)}))
+    print(
+        json.dumps(
+            {"bundle": str(options.out), "advertised": good, "parity": spec.parity, "ms": timings(model, options.out)}
+        )
+    )
 
 
 def keep(options: argparse.Namespace) -> None:

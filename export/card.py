@@ -45,17 +45,21 @@ def _opening(model: QueriedSeparator, run: Mapping[str, Any]) -> str:
     return f"""# flat256: the embedded separator
 
 A causal network that is asked for sounds by words and returns a mask: 48 kHz, window 960 samples (20 ms), hop 480, no
-look-ahead. **Algorithmic latency 20 ms.** {weights / 1e6:.2f} M weights, {len(model.concepts)} concepts, trained by us from nothing.
-A first honest training: {run["steps"]:,} steps, {heard_h:.0f} hours of mixtures, on one CPU core.
+look-ahead. **Algorithmic latency 20 ms.** {weights / 1e6:.2f} M weights, {len(model.concepts)} concepts,
+trained by us from nothing. A first honest training: {run["steps"]:,} steps, {heard_h:.0f} hours of mixtures, on a CPU.
 
-**Network.** |X|^0.3 over its mean, and the mean's logarithm → Linear {config.bins}→{config.hidden} → {config.blocks} × [LayerNorm × (1 + γ(query)) + β(query)
-+ hint → GRU({config.hidden}) → + input] → the same norm → Linear → sigmoid: a real gain per bin. Dividing by the mean makes the
-shape of a spectrum independent of its level. A query is the sum of the learnt 64-d vectors of one to three concepts
-(`concept_vectors.npy`); any other text encoder can be put in front by learning one Linear into that space.
+**Network.** |X|^0.3 over its mean, and the mean's logarithm → Linear {config.bins}→{config.hidden}
+→ {config.blocks} × [LayerNorm × (1 + γ(query)) + β(query) + hint → GRU({config.hidden}) → + input]
+→ the same norm → Linear → sigmoid: a real gain per bin.
+Dividing by the mean makes the shape of a spectrum independent of its level. A query is the sum of the learnt 64-d
+vectors of one to three concepts (`concept_vectors.npy`); any other text encoder can be put in front by learning one
+Linear into that space.
 
 **Graph** `separator.onnx` (opset 17, {weights * 4 / 1e6:.1f} MB, B and T free):
-`spectrum [B,T,{config.bins},2]`, `query [B,{config.query}]`, `hint [B,2]` ((0,0) unknown, (1,0) on, (0,1) off), `state [{config.blocks},B,{config.hidden}]`
-→ `mask [B,T,{config.bins},2]`, `active [B,T]`, `state_out`. The mask is complex by contract; this network's imaginary part is 0.
+`spectrum [B,T,{config.bins},2]`, `query [B,{config.query}]`, `hint [B,2]` ((0,0) unknown, (1,0) on, (0,1) off),
+`state [{config.blocks},B,{config.hidden}]` → `mask [B,T,{config.bins},2]`, `active [B,T]`, `state_out`.
+The mask is complex by contract; this network's imaginary part is 0. `gather.onnx` and `scatter.onnx` move states on a
+GPU.
 "Everything but X" is the input less the estimate of X, made by the host."""
 
 
@@ -68,14 +72,17 @@ def _scores(entries: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> 
     everything = sum(e["si_sdr_improvement_db"] for e in scored) / max(len(scored), 1)
     rows = sorted(entries, key=lambda e: (e["status"], -(e["si_sdr_improvement_db"] or -99.0)))
     table = "\n".join(
-        f"| {e['label']} | {_db(e['si_sdr_improvement_db'])} | {e['held_out_recordings']} | {e['status']} |" for e in rows
+        f"| {e['label']} | {_db(e['si_sdr_improvement_db'])} | {e['held_out_recordings']} | {e['status']} |"
+        for e in rows
     )
     noise = ", ".join(f"{_db(value)} at {level}" for level, value in report["speech_against_noise_db"].items())
+    absent, median = _db(report["all_classes"]["absent_db"]), _db(report["absent_median_db"])
     return f"""## Scores
 
-SI-SDR improvement in dB on {report["mixtures"]} mixtures of two held-out recordings, 4 s, -5…+5 dB, seed {report["seed"]}, both limited to the
-narrower one's band. Speakers and source recordings of these were not trained on. `advertised`: ≥ 1 dB and at least four
-held-out recordings; the rest is `experimental`: it is understood and tried, and the answer says so.
+SI-SDR improvement in dB on {report["mixtures"]} mixtures of two held-out recordings, 4 s, -5…+5 dB,
+seed {report["seed"]}, both limited to the narrower one's band. Speakers and source recordings were not trained on.
+`advertised`: ≥ 1 dB and at least four held-out recordings; the rest is `experimental`: understood and tried, and the
+answer says so.
 
 | | |
 |---|---|
@@ -83,7 +90,7 @@ held-out recordings; the rest is `experimental`: it is understood and tried, and
 | mean over all {len(scored)} concepts that could be scored | {everything:+.2f} dB |
 | speech against steady noise | {noise} |
 | everything but speech | {_db(report["everything_but_speech_db"])} dB |
-| absent target, left over | {_db(report["all_classes"]["absent_db"])} dB of the input on average (median {_db(report["absent_median_db"])}) |
+| absent target, left over | {absent} dB of the input on average (median {median}) |
 | the wrong source nearer than the right one | {100 * report["all_classes"]["wrong_nearer"]:.0f} % |
 
 "man speaking" and "woman speaking" are heard against the other sex in half of their mixtures.
@@ -109,7 +116,8 @@ def _data(recordings: Sequence[Recording]) -> str:
     total_h = sum(r.seconds for r in recordings) / 3600
     return f"""## Data
 
-{len(recordings):,} recordings, {total_h:.1f} h, of which speech {speech_h:.1f} h, from public GitHub repositories; and {PROCEDURAL_NOTE}
+{len(recordings):,} recordings, {total_h:.1f} h, of which speech {speech_h:.1f} h, from public GitHub repositories; and
+{PROCEDURAL_NOTE}
 Attribution: the sources below under a CC-BY licence are used under it; changes made: decoded, resampled to 48 kHz mono,
 silence trimmed, mixed. No recording is contained in the weights' files or in this repository.
 
@@ -118,16 +126,16 @@ silence trimmed, mixed. No recording is contained in the weights' files or in th
 {rows}"""
 
 
-PROCEDURAL_NOTE = """sirens, alarms, telephones, car horns, bells and wind
-made by formula (`export/train/procedural.py`), which are never held out. No synthetic voice was trained on."""
+PROCEDURAL_NOTE = """sirens, alarms, telephones, car horns, bells and wind made by formula
+(`export/train/procedural.py`), which are never held out. No synthetic voice was trained on."""
 
 
 def _limits() -> str:
     return """## Limits
 
 - Nearly all real speech in the data ends at 8 kHz. Half of the speech mixtures are cut at 4–8 kHz, and in part of the
-  others the voice gets a made-up upper band; true full-band voices were not heard in training, nor are they in the scores.
-- Most classes have about thirty recordings, many of them studio samples (single notes, single strokes). A class with few
+  others the voice gets a made-up upper band; true full-band voices were not heard in training, nor in the scores.
+- Most classes have about thirty recordings, many of them studio samples (single notes, strokes). A class with few
   held-out recordings has an uncertain score, and other recordings of it may fare worse.
 - Labels of the data came from file names and were corrected by hand in part (`export/train/corpus.py`).
 - A mask of real gains at 20 ms cannot part two sources in one bin: voices over voices and chords over chords stay hard.
@@ -138,14 +146,16 @@ def _limits() -> str:
 def _training(run: Mapping[str, Any]) -> str:
     hours = run["elapsed_s"] / 3600
     cores = run.get("cores", 1.3)
+    energy_kwh = hours * cores * WATTS_PER_CORE / 1000
     plan = run["plan"]
     return f"""## Training
 
-{run["steps"]:,} steps of {plan["batch"]} mixtures of 2 s, {hours:.2f} h by the clock on about {cores:.1f} cores (one thread for the network in bfloat16,
-one for mixing): {hours * cores:.1f} core hours, about {hours * cores * WATTS_PER_CORE / 1000:.2f} kWh if a core takes {WATTS_PER_CORE:.0f} W. Again, from the repository's root:
+{run["steps"]:,} steps of {plan["batch"]} mixtures of 2 s, {hours:.2f} h by the clock on about {cores:.1f} cores
+(one thread for the network in bfloat16, one for mixing): {hours * cores:.1f} core hours, about {energy_kwh:.2f} kWh
+if a core takes {WATTS_PER_CORE:.0f} W. Again, from the repository's root:
 
     python -m export.train.separator --data DIR --runs train-runs --minutes {plan["minutes"]:.0f}
-    python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR --cache train-runs/cache --json scores.json
+    python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR --json scores.json
     python -m export bundle --checkpoint train-runs/latest.pt --data DIR --scores scores.json
 
 Weights, running mean and optimiser state in half precision lie in `export/train/checkpoints/flat256.pt`;

@@ -1,4 +1,4 @@
-"""Put a bundle together: graphs, vocabulary, card, spec; each number in it is measured here or comes from the scores."""
+"""Put a bundle together: graphs, vocabulary, card, spec; its numbers are measured here or come from the scores."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import numpy as np
 from engine.spec import AudioSpec, ModelSpec, StateSpec, write_spec
 from export import parity, to_onnx
 from export.models.flat import QueriedSeparator
+from export.state_graphs import write_state_graphs
 from export.train.frames import HOP, WINDOW
 
 logger = logging.getLogger("winnow.export")
 
 ADVERTISED_FROM_DB = 1.0
-"""Mean improvement on held-out mixtures from which a concept is advertised: clear of 0, for 20 mixtures scatter by about
-half a decibel and other recordings will be heard."""
+"""Mean improvement on held-out mixtures from which a concept is advertised: clear of 0, since 20 mixtures scatter by
+about half a decibel and other recordings will be heard."""
 ADVERTISED_FROM_RECORDINGS = 4
-GRAPHS = {"separator": to_onnx.separator_graph, "gather": to_onnx.gather_graph, "scatter": to_onnx.scatter_graph}
 TIMED = ((1, 1), (8, 1), (16, 1), (1, 100))
 """Batch and hops of the calls that are timed."""
 
@@ -37,9 +37,7 @@ def concept_entries(concepts: list[str], scores: Mapping[str, Mapping[str, Any]]
         gain, count = row.get("si_sdr_improvement_db"), int(row.get("held_out_recordings", 0))
         good = gain is not None and gain >= ADVERTISED_FROM_DB and count >= ADVERTISED_FROM_RECORDINGS
         status = "advertised" if good else "experimental"
-        entries.append(
-            {"label": label, "status": status, "si_sdr_improvement_db": gain, "held_out_recordings": count}
-        )
+        entries.append({"label": label, "status": status, "si_sdr_improvement_db": gain, "held_out_recordings": count})
     return entries
 
 
@@ -57,8 +55,10 @@ def write_bundle(
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for graph, build in GRAPHS.items():
-        to_onnx.write(build(model.core), folder / f"{graph}.onnx")
+    config = model.core.config
+    state = StateSpec(name="state", output="state_out", shape=(config.blocks, config.hidden), batch_axis=1)
+    to_onnx.write(to_onnx.separator_graph(model.core), folder / "separator.onnx")
+    graphs = {"separator": "separator.onnx", **write_state_graphs(folder, state)}
     session = parity.open_graph(folder / "separator.onnx")
     measured = parity.check(model.core, session)
     logger.info("parity %s", measured)
@@ -67,26 +67,22 @@ def write_bundle(
     (folder / "concepts.json").write_text(f"[{rows}]\n", encoding="utf-8")
     np.save(folder / "concept_vectors.npy", model.vectors.detach().cpu().numpy().astype(np.float32))
     (folder / "CARD.md").write_text(card, encoding="utf-8")
-    files = (*(f"{graph}.onnx" for graph in GRAPHS), "concepts.json", "concept_vectors.npy", "CARD.md")
-    return write_spec(folder, _spec(model, measured, name, version), files)
-
-
-def _spec(model: QueriedSeparator, measured: dict[str, float], name: str, version: str) -> ModelSpec:
-    config = model.core.config
-    return ModelSpec(
+    files = (*graphs.values(), "concepts.json", "concept_vectors.npy", "CARD.md")
+    spec = ModelSpec(
         name=name,
         version=version,
-        description=f"Causal separator asked by words: {len(model.concepts)} concepts, two GRUs of {config.hidden}, 20 ms.",
+        description=f"Causal separator asked by words: {len(model.concepts)} concepts, GRUs of {config.hidden}, 20 ms.",
         licence="Apache-2.0",
         program="mask",
         runtime="onnx",
         audio=AudioSpec(sample_rate=48_000, window=WINDOW, hop=HOP, crossfade=WINDOW - HOP),
         bins=config.bins,
         query_size=config.query,
-        states=(StateSpec(name="state", output="state_out", shape=(config.blocks, config.hidden), batch_axis=1),),
-        graphs={graph: f"{graph}.onnx" for graph in GRAPHS},
+        states=(state,),
+        graphs=graphs,
         parity={key: float(f"{value:.3g}") for key, value in measured.items()},
     )
+    return write_spec(folder, spec, files)
 
 
 def timings(model: QueriedSeparator, folder: Path) -> dict[str, float]:

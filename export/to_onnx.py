@@ -1,15 +1,15 @@
-"""Write the ONNX graphs of a flat core by hand, node by node.
+"""Write the ONNX graph of a flat core by hand, node by node.
 
 A tracer would leave ~150 shape nodes in a graph of this size; here there are about 40 nodes and none of them computes
 a shape. Everything between the two transposes runs time first (`[T, B, ...]`), the layout of ONNX's GRU.
 
-Graphs: `separator` (see `separator_graph`), and `gather` and `scatter`, which move state slices between a bank and a
-batch on a device (`engine/runtimes/onnx.py`).
+The two little graphs that move states on a device are in `export/state_graphs.py`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ IR_VERSION = 8
 """The first that knows opset 17; older runtimes refuse newer ones."""
 
 Float32 = npt.NDArray[np.float32]
+Shape = list[int | str]
+"""Sizes, and the names of the free ones."""
 
 
 class _Graph:
@@ -36,7 +38,7 @@ class _Graph:
         self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(np.asarray(value, dtype)), name)
         return name
 
-    def add(self, kind: str, inputs: list[str], output: str, *more: str, **attributes: object) -> str:
+    def add(self, kind: str, inputs: list[str], output: str, *more: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output, *more], name=f"{kind}_{output}", **attributes))
         return output
 
@@ -74,8 +76,8 @@ def _modulation(graph: _Graph, core: FlatCore) -> list[str]:
     width, norms = core.config.hidden, len(core.norms)
     bias = _array(core.film.bias).reshape(norms, 2, width).copy()
     bias[:, 0] += 1
-    graph.add("Gemm", ["query", graph.weight("film", _array(core.film.weight).T), graph.weight("film_bias", bias.ravel())],
-              "modulation")  # fmt: skip
+    film, film_bias = graph.weight("film", _array(core.film.weight).T), graph.weight("film_bias", bias.ravel())
+    graph.add("Gemm", ["query", film, film_bias], "modulation")
     names = [f"{kind}_{index}" for index in range(norms) for kind in ("scale", "shift")]
     sizes = graph.weight("film_sizes", [width] * (2 * norms), np.int64)
     graph.add("Split", ["modulation", sizes], names[0], *names[1:], axis=1)
@@ -125,8 +127,8 @@ def _heads(graph: _Graph, core: FlatCore, out: str) -> None:
 def separator_graph(core: FlatCore) -> onnx.ModelProto:
     """The graph that the engine runs.
 
-    In: `spectrum [B, T, bins, 2]`, `query [B, 64]`, `hint [B, 2]` (constant over the call), `state [blocks, B, hidden]`.
-    Out: `mask [B, T, bins, 2]` (complex; the host multiplies), `active [B, T]`, `state_out [blocks, B, hidden]`.
+    In: `spectrum [B, T, bins, 2]`, `query [B, 64]`, `hint [B, 2]` (one for the call), `state [blocks, B, hidden]`.
+    Out: `mask [B, T, bins, 2]` (complex; the host multiplies), `active [B, T]`, `state_out` like `state`.
 
     Raises:
         onnx.checker.ValidationError: the graph is not valid (a fault of this file).
@@ -136,12 +138,14 @@ def separator_graph(core: FlatCore) -> onnx.ModelProto:
     _modulation(graph, core)
     graph.add("MatMul", ["hint", graph.weight("hint_in", _array(core.hint_in.weight).T)], "hinted")
     names = [f"state_{index}" for index in range(config.blocks)]
-    graph.add("Split", ["state", graph.weight("block_sizes", [1] * config.blocks, np.int64)], names[0], *names[1:], axis=0)
+    graph.add(
+        "Split", ["state", graph.weight("block_sizes", [1] * config.blocks, np.int64)], names[0], *names[1:], axis=0
+    )
     for index in range(config.blocks):
         features = _block(graph, core, index, features)
     _heads(graph, core, _modulated(graph, core, config.blocks, features))
     graph.add("Concat", [f"last_{index}" for index in range(config.blocks)], "state_out", axis=0)
-    state = [config.blocks, "B", config.hidden]
+    state: Shape = [config.blocks, "B", config.hidden]
     return _model(
         graph,
         "separator",
@@ -150,33 +154,10 @@ def separator_graph(core: FlatCore) -> onnx.ModelProto:
     )
 
 
-def gather_graph(core: FlatCore) -> onnx.ModelProto:
-    """`bank [blocks, S, hidden]`, `slots [B]` int64 → `state [blocks, B, hidden]`."""
-    graph, (blocks, hidden) = _Graph(), (core.config.blocks, core.config.hidden)
-    graph.add("Gather", ["bank", "slots"], "state", axis=1)
-    return _model(graph, "gather", {"bank": [blocks, "S", hidden], "slots": ["B"]}, {"state": [blocks, "B", hidden]})
-
-
-def scatter_graph(core: FlatCore) -> onnx.ModelProto:
-    """`bank [blocks, S, hidden]`, `slots [B]`, `state [blocks, B, hidden]` → `bank_out`, those rows replaced.
-
-    ScatterND writes along the first axis, so bank and state are turned slots first and back.
-    """
-    graph, (blocks, hidden) = _Graph(), (core.config.blocks, core.config.hidden)
-    graph.add("Transpose", ["bank"], "bank_rows", perm=[1, 0, 2])
-    graph.add("Transpose", ["state"], "state_rows", perm=[1, 0, 2])
-    graph.add("Unsqueeze", ["slots", graph.weight("last", [-1], np.int64)], "rows")
-    graph.add("ScatterND", ["bank_rows", "rows", "state_rows"], "written")
-    graph.add("Transpose", ["written"], "bank_out", perm=[1, 0, 2])
-    bank = [blocks, "S", hidden]
-    return _model(graph, "scatter", {"bank": bank, "slots": ["B"], "state": [blocks, "B", hidden]}, {"bank_out": bank})
-
-
-def _model(graph: _Graph, name: str, inputs: dict[str, list[int | str]], outputs: dict[str, list[int | str]]
+def _model(graph: _Graph, name: str, inputs: dict[str, Shape], outputs: dict[str, Shape]
            ) -> onnx.ModelProto:  # fmt: skip
-    def describe(values: dict[str, list[int | str]]) -> list[onnx.ValueInfoProto]:
-        kinds = {"slots": TensorProto.INT64}
-        return [helper.make_tensor_value_info(n, kinds.get(n, TensorProto.FLOAT), shape) for n, shape in values.items()]
+    def describe(values: dict[str, Shape]) -> list[onnx.ValueInfoProto]:
+        return [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in values.items()]
 
     body = helper.make_graph(graph.nodes, name, describe(inputs), describe(outputs), list(graph.weights.values()))
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="winnow export")

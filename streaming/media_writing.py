@@ -74,24 +74,64 @@ def video_suffix(source: Path) -> str:
 
 
 class _PartFile:
-    """A binary file under a temporary name beside `path`; `keep` renames it, `drop` removes it."""
+    """A binary file under a temporary name beside `path`; `keep` renames it, `drop` removes it.
+
+    FFmpeg writes through it. The first refusal of the disk is kept for `check` and all later bytes are thrown
+    away: an exception out of FFmpeg's own callback would be lost in some places and repeated in others.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        self.file = self._part.open("xb")
+        self._file = self._part.open("xb")
+        self._refusal: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Append; what the disk refuses is told by `check`."""
+        if self._refusal is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self._refusal = error
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As of a file."""
+        if self._refusal is not None:
+            return 0
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            self._refusal = error
+            return 0
+
+    def tell(self) -> int:
+        """As of a file."""
+        return self._file.tell() if self._refusal is None else 0
+
+    def check(self) -> None:
+        """Raises:
+        OSError: the disk refused something since the file was opened.
+        """
+        if self._refusal is not None:
+            raise self._refusal
 
     def keep(self) -> None:
-        """Give the file its name, after its bytes have reached the disk."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
+        """Give the file its name, after its bytes have reached the disk.
+
+        Raises:
+            OSError: they have not.
+        """
+        self.check()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
         os.replace(self._part, self.path)
 
     def drop(self) -> None:
         """Remove what was written; never raises for a disk that is still full."""
         with contextlib.suppress(OSError):  # buffered bytes that did not fit are meant to go
-            self.file.close()
+            self._file.close()
         self._part.unlink(missing_ok=True)
 
 
@@ -129,11 +169,8 @@ class SoundWriter:
         except OSError as error:
             raise OutputError(path, error.strerror or str(error)) from error
         try:
-            # A Python file, not a path: FFmpeg drops some write errors, Python does not.
             options = {"rf64": "auto"} if sound.muxer == "wav" else {}
-            self._container: OutputContainer = av.open(
-                self._part.file, "w", format=sound.muxer, container_options=options
-            )
+            self._container: OutputContainer = av.open(self._part, "w", format=sound.muxer, container_options=options)
             self._prepare_container()
             stream = self._container.add_stream(sound.codec, rate=coded_rate, layout=self._layout)
             assert isinstance(stream, AudioStream)
@@ -165,9 +202,7 @@ class SoundWriter:
             return
         if self._counts_clipping:
             self.clipped += int(np.count_nonzero(np.abs(samples) > 1.0))
-        frame = AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples, np.float32), format="fltp", layout=self._layout
-        )
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples, np.float32), format="fltp", layout=self._layout)
         frame.sample_rate = self._rate
         frame.time_base = Fraction(1, self._rate)
         frame.pts = self._first_pts() + self._written
@@ -175,6 +210,7 @@ class SoundWriter:
         try:
             self._encode(self._converter.resample(frame))
             self._follow(self._written / self._rate)
+            self._part.check()
         except Exception as error:
             raise _as_output_error(self.path, error) from error
 

@@ -33,7 +33,7 @@ def compress(power: Tensor) -> Tensor:
 
 
 class FlatCore(nn.Module):
-    """`power [B, T, bins]`, `query [B, 64]`, `hint [B, T, 2]`, `state [blocks, B, hidden]` → mask logits, activity logits, state."""
+    """`power [B, T, bins]`, `query [B, 64]`, `hint [B, T, 2]`, `state [blocks, B, hidden]` → two logits, state."""
 
     def __init__(self, config: FlatConfig) -> None:
         super().__init__()

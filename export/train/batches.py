@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from export.train.concepts import too_near
 from export.train.corpus import MAN, SPEECH, WOMAN
@@ -74,7 +73,7 @@ class BatchMaker:
         wanted = choose_question(sources, self._concepts, rng)
         gains_db = rng.uniform(-10, 15, len(sources)) if rng.random() < 0.2 else rng.uniform(-5, 5, len(sources))
         spectra = analyse(np.stack([source.samples for source in sources]))
-        spectra *= np.float32(10 ** (gains_db / 20))[:, None, None]
+        spectra *= (10 ** (gains_db / 20)).astype(np.float32)[:, None, None]
         spectra *= np.stack([_equaliser(rng) for _ in sources])[:, None, :]
         scored = _limit_band(spectra, sources, rng)
         hit = np.array([bool(wanted & set(source.concepts)) for source in sources])
@@ -148,7 +147,7 @@ def _equaliser(rng: Rng) -> Float32:
 def _limit_band(spectra: Complex64, sources: Sequence[Source], rng: Rng) -> Float32:
     """Cut or extend `[S, T, 480]` in place; returns `[480]`, 1 for each bin below the narrowest source's own limit.
 
-    Recorded speech ends at 8 kHz here and other sounds do not, so a network would learn "above 8 kHz is never speech".
+    Recorded speech ends at 8 kHz here and other sounds do not: a network would learn "above 8 kHz is never speech".
     Half of the mixtures are cut at one common place; in half of the others speech gets a made-up upper band.
     """
     limits = [source.band_hz for source in sources]
@@ -193,7 +192,7 @@ def _level(mixture: Complex64, rng: Rng) -> np.float32:
 
 
 def prefetch(maker: BatchMaker, first: int, depth: int = 3) -> Iterator[Batch]:
-    """Batches `first`, `first + 1`, … made by one thread beside the training step (numpy lets go of the interpreter)."""
+    """Batches `first`, `first + 1`, … made by a thread beside the training step (numpy lets go of the interpreter)."""
     ready: queue.Queue[Batch | Exception] = queue.Queue(depth)
     stop = threading.Event()
 
@@ -221,5 +220,3 @@ def prefetch(maker: BatchMaker, first: int, depth: int = 3) -> Iterator[Batch]:
             yield batch
     finally:
         stop.set()
-
-

@@ -41,10 +41,12 @@ def too_near(one: str, other: str) -> bool:
 def class_weights(recordings: Sequence[Recording], origins: Sequence[str]) -> dict[str, float]:
     """Chance of each label but speech to be drawn: the square root of its origins; a third of it below 6 recordings.
 
-    The root keeps large classes from being the only thing heard, and the cut keeps three clips from being learnt by heart.
+    The root keeps large classes from being the only thing heard, the cut keeps three clips from being learnt by heart.
     """
     counts = Counter(recording.label for recording in recordings)
-    distinct = {label: len({o for r, o in zip(recordings, origins, strict=True) if r.label == label}) for label in counts}
+    distinct = {
+        label: len({o for r, o in zip(recordings, origins, strict=True) if r.label == label}) for label in counts
+    }
     raw = {
         label: min(distinct[label], 40) ** 0.5 * (1.0 if counts[label] >= 6 else 1 / 3)
         for label in counts

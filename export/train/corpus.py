@@ -36,8 +36,9 @@ CORRECTIONS: tuple[tuple[str, str, str], ...] = (
     ("strings", "cymbal|trashcan|string_rattle|bass_string", NAMELESS), ("singing", "chimes", "bell"),
     ("animal", "WhaleFX|ballbearings|flashlight", NAMELESS), ("bass", "rubberband", NAMELESS),
     ("brass", "vehicle_horn", "car horn"), ("dog bark", "snor|sleep", "animal"), ("guitar", "ruler", NAMELESS),
-    ("train", "walking_in|stomp_", NAMELESS), ("traffic", "compressor", "machine"), ("traffic", "toy_|_perc|_beat", NAMELESS),
-    ("traffic", "motor|car_engine", "engine"), ("telephone", "bamboo|phone_card|mehackit", NAMELESS),
+    ("train", "walking_in|stomp_", NAMELESS), ("traffic", "toy_|_perc|_beat", NAMELESS),
+    ("traffic", "compressor", "machine"), ("traffic", "motor|car_engine", "engine"),
+    ("telephone", "bamboo|phone_card|mehackit", NAMELESS),
     ("explosion", "laser", NAMELESS), ("glass", "tool_break", NAMELESS), ("airplane", "toy_", NAMELESS),
     ("crowd", "Subway", "train"),
 )  # fmt: skip

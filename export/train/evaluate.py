@@ -81,8 +81,10 @@ def _rounded(value: float | None) -> float | None:
 def table(report: dict[str, Any]) -> str:
     """The report as text, best class first."""
     rows = sorted(report["concepts"].items(), key=lambda item: -(item[1]["si_sdr_improvement_db"] or -99.0))
-    lines = [f"{name:18} {_text(row['si_sdr_improvement_db']):>7} dB  {row['held_out_recordings']:4d} held-out recordings"
-             for name, row in rows]  # fmt: skip
+    lines = [
+        f"{name:18} {_text(row['si_sdr_improvement_db']):>7} dB  {row['held_out_recordings']:4d} held-out recordings"
+        for name, row in rows
+    ]
     rest = {key: value for key, value in report.items() if key != "concepts"}
     return "\n".join([*lines, json.dumps(rest)])
 

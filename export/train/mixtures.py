@@ -25,7 +25,7 @@ _SILENT = 1e-8
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """`target` + `rest` = `samples`, each `[n]` float32 at 48 kHz; `concept` is asked for, `other` is the rest's label."""
+    """`target` + `rest` = `samples`, each `[n]` float32 at 48 kHz; `concept` is asked for, `other` labels the rest."""
 
     samples: Float32
     target: Float32
@@ -40,9 +40,9 @@ def cut(samples: npt.NDArray[np.int16], length: int, rng: Rng) -> Float32:
     """`[length]` float32 of a recording: a random piece of a long one, a short one laid down once to three times."""
     if len(samples) >= length:
         start = int(rng.integers(len(samples) - length + 1))
-        return samples[start : start + length].astype(np.float32) / 32768
+        return np.asarray(samples[start : start + length].astype(np.float32) / 32768, np.float32)
     out = np.zeros(length, np.float32)
-    piece = samples.astype(np.float32) / 32768
+    piece: Float32 = samples.astype(np.float32) / np.float32(32768)
     room = length - len(piece)
     start = int(rng.integers(min(room, length // 2) + 1))
     for _ in range(3):

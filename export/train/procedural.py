@@ -1,7 +1,7 @@
 """Sounds made by formula for classes with few recordings: siren, alarm, telephone, car horn, bell, wind.
 
-Each maker returns `[n]` float32 at 48 kHz, drawn from the generator given; parameters follow what such devices do
-(US electronic sirens: wail 0.2–0.3 Hz, yelp 3–4 Hz, 500–1800 Hz; European two-tone 390–660 Hz; bell tones 440 + 480 Hz).
+Each maker returns `[n]` samples at 48 kHz, drawn from the generator given; parameters follow what such devices do (US
+electronic sirens: wail 0.2–0.3 Hz, yelp 3–4 Hz, 500–1800 Hz; European two-tone 390–660 Hz; bell tones 440 + 480 Hz).
 They teach the class's shape; they say nothing of held-out quality and are never held out.
 """
 
@@ -83,9 +83,9 @@ def car_horn(rng: Rng) -> Float64:
     t = _time(rng.uniform(0.4, 2.5))
     base = rng.uniform(300, 480)
     phase = 2 * np.pi * base * t
-    reeds = [signal.sawtooth(phase), signal.sawtooth(phase * rng.uniform(1.19, 1.27))]
+    reeds: Float64 = signal.sawtooth(phase) + signal.sawtooth(phase * rng.uniform(1.19, 1.27))
     b, a = signal.butter(2, [base * 1.5, min(base * 12, 9000)], "bandpass", fs=SAMPLE_RATE)
-    return np.asarray(signal.lfilter(b, a, sum(reeds))) * _pulses(t + 0.01, rng.uniform(0.3, 2.0), rng.uniform(0.5, 0.9))
+    return np.asarray(signal.lfilter(b, a, reeds)) * _pulses(t + 0.01, rng.uniform(0.3, 2.0), rng.uniform(0.5, 0.9))
 
 
 def bell(rng: Rng) -> Float64:

@@ -77,7 +77,7 @@ class Trainer:
         self.last_state: Tensor | None = None
 
     def step(self, batch: Batch) -> Losses:
-        """One descent. Half of the sequences start in a state that another one ended in: a live session is never new."""
+        """One descent. Half of the sequences start where another one ended: a live session's state is never new."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(self.elapsed_s / (60 * self.plan.minutes), self.plan)
         mixture, target = self._to_device(batch.mixture), self._to_device(batch.target)
@@ -153,17 +153,21 @@ def run(trainer: Trainer, batches: Iterable[Batch], folder: Path, validate: Call
     log, plan = RunLog(folder / "log.jsonl"), trainer.plan
     before = clock() - trainer.elapsed_s
     saved = validated = trainer.elapsed_s
-    log.write(event="start", steps=trainer.steps, elapsed_s=trainer.elapsed_s, threads=torch.get_num_threads(), **asdict(plan))
+    log.write(
+        event="start", steps=trainer.steps, elapsed_s=trainer.elapsed_s, threads=torch.get_num_threads(), **asdict(plan)
+    )
     sums: dict[str, float] = {}
+    summed = 0
     for batch in batches:
         losses = trainer.step(batch)
         for name in ("total", "spectral", "si_sdr_db", "active", "absent_db"):
             sums[name] = sums.get(name, 0.0) + float(getattr(losses, name).detach())
+        summed += 1
         trainer.elapsed_s = clock() - before
         if trainer.steps % plan.log_every == 0:
-            means = {name: value / plan.log_every for name, value in sums.items()}
+            means = {name: value / summed for name, value in sums.items()}
             log.write(event="train", steps=trainer.steps, elapsed_s=trainer.elapsed_s, **means)
-            sums = {}
+            sums, summed = {}, 0
         done = trainer.elapsed_s >= 60 * plan.minutes
         if done or trainer.elapsed_s - saved > plan.save_every_s:
             checkpoint.save(folder / "latest.pt", trainer.content())
@@ -189,7 +193,7 @@ def open_corpus(data: Path, cache: Path) -> tuple[list[Recording], list[Recordin
 
 
 def small_validation(held_out: Sequence[Recording], store: SampleStore) -> Callable[[Trainer], dict[str, Any]]:
-    """A validation of about half a minute: three mixtures a concept, twelve for the spoken ones, running-mean weights."""
+    """A validation of half a minute: three mixtures a concept, twelve for the spoken ones, running-mean weights."""
 
     def validate(trainer: Trainer) -> dict[str, Any]:
         model = checkpoint.build(trainer.content())
@@ -210,7 +214,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the recordings")
     parser.add_argument("--cache", type=Path, help="where decoded samples are kept (default: RUNS/cache)")
-    parser.add_argument("--runs", type=Path, default=Path("train-runs"), help="folder of this run's log and checkpoints")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("train-runs"), help="folder of this run's log and checkpoints"
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the whole run, resumed parts included")
     parser.add_argument("--batch", type=int, default=32, help="mixtures of two seconds in a step")

@@ -1,0 +1,245 @@
+"""The HTTP application and the process around it: routes, start and stop, SIGTERM.
+
+    create_app(settings) → Starlette        serve(settings) runs it until a signal
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from engine.bundle import Bundle, list_bundles
+from streaming.errors import Refusal
+from streaming.live_server import LiveServer
+from streaming.live_socket import LiveSocket
+from streaming.settings import LARGEST_MESSAGE_BYTES, Settings
+from streaming.websocket import LiveEndpoint
+
+log = logging.getLogger("winnow.streaming.app")
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long one Python thread keeps the interpreter while another wants it. The default, 5 ms, is half a hop: the event
+loop would hold up a step, or a step the sending of the one before. Measured: see benchmarks/sessions.py."""
+
+
+def create_app(settings: Settings, bundle: Bundle | None = None) -> Starlette:
+    """The application; it needs an ASGI server that offers `LiveSocket` (uvicorn with `ws=LiveSocket`).
+
+    Args:
+        settings: read once.
+        bundle: an opened model; None: opened at the start, by the settings.
+    """
+    server = LiveServer(settings, bundle)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await server.start()
+        # What was made so far lives as long as the process: no collection need look at it again.
+        gc.collect()
+        gc.freeze()
+        try:
+            yield
+        finally:
+            await server.drain()
+            await server.stop()
+
+    routes = [
+        Route("/healthz", _healthz),
+        Route("/readyz", _readyz),
+        Route("/metrics", _metrics),
+        Route("/v1/models", _models),
+        Route("/v1/sessions", _sessions),
+        WebSocketRoute("/v1/live", LiveEndpoint(server)),
+    ]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.server = server
+    return app
+
+
+def _server(request: Request) -> LiveServer:
+    server = request.app.state.server
+    assert isinstance(server, LiveServer)
+    return server
+
+
+def _locked(request: Request) -> Response | None:
+    """The answer to a request without the key it needs."""
+    try:
+        _server(request).keys.admit(request.headers.get("authorization"))
+    except Refusal as refusal:
+        body = {"code": refusal.code, "message": refusal.message, "retryable": refusal.retryable}
+        return JSONResponse(body, 401, {"WWW-Authenticate": "Key"})
+    return None
+
+
+async def _healthz(request: Request) -> Response:
+    """Alive: the event loop answers and the inference thread runs."""
+    alive = _server(request).alive
+    return JSONResponse({"alive": alive}, 200 if alive else 503)
+
+
+async def _readyz(request: Request) -> Response:
+    """Whether a new session would be taken."""
+    ready, body = _server(request).readiness()
+    return JSONResponse(body, 200 if ready else 503)
+
+
+async def _metrics(request: Request) -> Response:
+    """Prometheus."""
+    server = _server(request)
+    server.readiness()
+    return Response(server.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _models(request: Request) -> Response:
+    """Every bundle that is installed, broken ones with the reason, and the one that runs."""
+    if (refused := _locked(request)) is not None:
+        return refused
+    server = _server(request)
+    running = server.worker.bundle
+    found = [_described(listed.name, listed.spec, listed.error) for listed in await asyncio.to_thread(list_bundles)]
+    vocabulary = running.vocabulary
+    body = {
+        "running": running.spec.name,
+        "provider": running.provider,
+        "advertised": list(vocabulary.advertised),
+        "experimental": list(vocabulary.experimental),
+        "models": found,
+    }
+    return JSONResponse(body)
+
+
+def _described(name: str, spec: Any, error: Exception | None) -> dict[str, Any]:
+    if spec is None:
+        return {"name": name, "usable": False, "error": str(error)}
+    return {
+        "name": name,
+        "usable": True,
+        "version": spec.version,
+        "description": spec.description,
+        "licence": spec.licence,
+        "sample_rate": spec.audio.sample_rate,
+        "latency_ms": round(1000.0 * spec.audio.latency_s, 3),
+    }
+
+
+async def _sessions(request: Request) -> Response:
+    """The sessions that run now."""
+    if (refused := _locked(request)) is not None:
+        return refused
+    server = _server(request)
+    now_s = server.clock()
+    body = [runner.describe(now_s) for runner in server.sessions.values()]
+    return JSONResponse({"sessions": body})
+
+
+# --- the process ------------------------------------------------------------------------------------------------
+
+
+class _DrainingServer(uvicorn.Server):
+    """uvicorn's server, which on a signal goes on listening (`/readyz` says 503) until the sessions are drained."""
+
+    def __init__(self, config: uvicorn.Config, live: LiveServer) -> None:
+        super().__init__(config)
+        self._live = live
+        self._draining: asyncio.Future[None] | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    async def _serve(self, sockets: Any = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super()._serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains; a second one stops at once."""
+        if self._draining is None and self.started and self.loop is not None:
+            self._captured_signals.append(sig)
+            self.loop.call_soon_threadsafe(self._begin_to_drain)
+        else:
+            super().handle_exit(sig, frame)
+
+    def _begin_to_drain(self) -> None:
+        if self._draining is None:
+            self._draining = asyncio.ensure_future(self._drain())
+
+    async def _drain(self) -> None:
+        try:
+            await self._live.drain()
+        finally:
+            self.should_exit = True
+
+
+def uvicorn_server(settings: Settings, bundle: Bundle | None = None) -> uvicorn.Server:
+    """The configured server; `serve` runs it, and tests do on a loop of their own."""
+    app = create_app(settings, bundle)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop" if _has_uvloop() else "asyncio",
+        http="h11",
+        ws=LiveSocket,
+        ws_max_size=LARGEST_MESSAGE_BYTES,
+        # Compression costs more than it saves on sound, and memory for each connection.
+        ws_per_message_deflate=False,
+        # Idleness is judged by what the client sends of itself; answers to our pings would hide it.
+        ws_ping_interval=None,
+        ws_ping_timeout=None,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        # Both would else be read from the environment, which is `Settings`' alone.
+        workers=1,
+        forwarded_allow_ips=[],
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
+    live: LiveServer = app.state.server
+    return _DrainingServer(config, live)
+
+
+def _has_uvloop() -> bool:
+    try:
+        import uvloop  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; then drain and return.
+
+    Raises:
+        SystemExit: the server could not start; the reason was logged.
+    """
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    # uvicorn tells every connection, with the prompt in its URL; that is nobody's business.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    server = uvicorn_server(settings)
+    previous = signal.getsignal(signal.SIGTERM)
+    # uvicorn raises the signal again when it is done; we have done all that it asked for, and return 0.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        log.info("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    if not server.started:
+        raise SystemExit(3)

@@ -1,0 +1,341 @@
+"""The command `winnow`. It parses, calls one function, and prints; what a command needs is imported inside it, so that
+`winnow --help` answers at once.
+
+Exit codes: 0 done, 1 our fault (or the disk's, or the network's), 2 the caller's, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from engine.errors import BadInput, BundleError, CallerError, WinnowError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from streaming.file_separation import Report
+
+DISTRIBUTION = "winnow-live"
+DEFAULT_SERVER = "ws://127.0.0.1:8000"
+CALLERS_FAULT, OUR_FAULT, INTERRUPTED = 2, 1, 130
+_CLIENT_CLOSE_CODES = range(4400, 4500)
+
+app = typer.Typer(
+    name="winnow",
+    help="Name a sound, hear it alone: live within 40 ms, and for files.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+Prompts = Annotated[
+    list[str],
+    typer.Option("--prompt", "-p", help="What to keep, in words; several times for several.", show_default=False),
+]
+Model = Annotated[str, typer.Option("--model", "-m", help="Name of an embedded model, or a bundle's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def _example(*lines: str) -> str:
+    return "[bold]Example:[/bold]\n\n" + "\n\n".join(f"  [cyan]{line}[/cyan]" for line in lines)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            print(f"winnow {version(DISTRIBUTION)}")
+        except PackageNotFoundError:
+            print("winnow (not installed; running from its source)")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_flag: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Name a sound, hear it alone: live within 40 ms, and for files."""
+
+
+@app.command(epilog=_example("winnow serve --port 9000", "WINNOW_API_KEYS=… winnow serve --host 0.0.0.0"))
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Embedded model or a bundle's folder.")] = None,
+    provider: Annotated[str | None, typer.Option(help="auto, cpu, cuda or tensorrt.")] = None,
+    max_sessions: Annotated[int | None, typer.Option(help="Ceiling over the measured capacity.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="critical, error, warning, info or debug.")] = None,
+) -> None:
+    """Start the server. Every flag can be set as WINNOW_…; a flag wins. API keys come by WINNOW_API_KEYS alone."""
+    from streaming.app import serve as run
+    from streaming.settings import Settings
+
+    flags = {
+        "host": host,
+        "port": port,
+        "model": model,
+        "provider": provider,
+        "max_sessions": max_sessions,
+        "log_level": log_level,
+    }
+    run(Settings(**{name: value for name, value in flags.items() if value is not None}))  # type: ignore[arg-type]
+
+
+@app.command(
+    epilog=_example('winnow separate talk.mp4 -p "man speaking" -o out', "winnow separate a.wav -p dog --span +1.0:2.5")
+)
+def separate(
+    file: Annotated[Path, typer.Argument(help="Any sound or video file.", show_default=False)],
+    prompt: Prompts,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write to; beside the file if not given.")
+    ] = None,
+    residual: Annotated[bool, typer.Option(help="Also write what is left.")] = True,
+    format_: Annotated[str, typer.Option("--format", "-f", help="wav (32-bit float), flac (24 bit) or mp3.")] = "wav",
+    span: Annotated[
+        list[str] | None,
+        typer.Option(help="+START:END, seconds in which it sounds; -START:END, in which it does not."),
+    ] = None,
+    video: Annotated[bool, typer.Option(help="For a video: also a video with each isolated sound.")] = True,
+    model: Model = "default",
+    provider: Annotated[str, typer.Option(help="auto, cpu, cuda or tensorrt.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Separate a file: FILE.PROMPT.wav for every prompt, and FILE.residual.wav."""
+    from engine.bundle import load_bundle
+    from streaming.file_separation import parse_span, separate_file
+
+    spans = [parse_span(text) for text in span or ()]
+    with _ProgressBar(f"{file.name}", shown=not as_json) as tell:
+        bundle = load_bundle(model, provider=provider, threads=_file_threads())
+        if bundle.provider_note:
+            _errors().print(f"[yellow]{bundle.provider_note}[/yellow]")
+        report = separate_file(
+            file,
+            prompt,
+            bundle=bundle,
+            folder=output,
+            residual=residual,
+            kind=format_.lower(),
+            spans=spans,
+            video=video,
+            progress=tell,
+        )
+    if as_json:
+        print(json.dumps(report.as_json()))
+    else:
+        _print_report(report)
+
+
+@app.command(
+    epilog=_example(
+        "winnow live -p speech --input talk.wav --output voice.wav",
+        'arecord -f S16_LE -r 48000 -c 1 -t raw | winnow live -p "man speaking" -i - -o - | aplay -f S16_LE -r 48000',
+    )
+)
+def live(
+    prompt: Prompts,
+    server: Annotated[str, typer.Option("--server", "-s", help="The server's address.")] = DEFAULT_SERVER,
+    input_: Annotated[str, typer.Option("--input", "-i", help="FILE (in real time), - (raw PCM), or mic.")] = "mic",
+    output: Annotated[str, typer.Option("--output", "-o", help="FILE, - (raw PCM), or speaker.")] = "speaker",
+    residual: Annotated[bool, typer.Option("--residual", help="What is left, in place of the target.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Use raw mode (no reconnecting) in place of framed mode.")] = False,
+    sample_rate: Annotated[int, typer.Option("--sample-rate", "-r", help="Hz, for - and mic.")] = 48000,
+    channels: Annotated[int, typer.Option("--channels", "-c", help="1 or 2, for - and mic.")] = 1,
+    encoding: Annotated[str, typer.Option(help="pcm_s16le or pcm_f32le, for -.")] = "pcm_s16le",
+    model: Annotated[str, typer.Option("--model", "-m", help="The server's model.")] = "default",
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="File that holds the API key (a key has no place in a command line).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Separate live through a server, until the input ends or Ctrl-C."""
+    from streaming.live_command import LiveOrder, run_live
+
+    order = LiveOrder(
+        server=server,
+        # One stream comes out, so several prompts are one wish for all of them.
+        prompt=" and ".join(prompt),
+        input=input_,
+        output=output,
+        track="residual" if residual else "target",
+        raw=raw,
+        sample_rate=sample_rate,
+        channels=channels,
+        encoding=encoding,
+        model=model,
+        api_key=_key_in(api_key_file),
+    )
+    told = None if as_json else lambda text: _errors().print(text, highlight=False)
+    totals = run_live(order, told)
+    if as_json:
+        print(json.dumps(totals), file=sys.stderr if output == "-" else sys.stdout)
+
+
+@app.command(epilog=_example("winnow demo", "winnow demo -p rain --output-dir demo-output --json"))
+def demo(
+    prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="What to keep; a sound of the scene.")] = None,
+    output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Where target.wav … go.")] = Path(
+        "demo-output"
+    ),
+    model: Model = "default",
+    as_json: Json = False,
+) -> None:
+    """Stream the scene in the repository through a real server, in real time, and print what was measured."""
+    from streaming.demo import print_result, run_demo
+
+    result = run_demo(output_dir, prompt=prompt, model=model, quiet=as_json)
+    if as_json:
+        print(json.dumps(result.as_json()))
+    else:
+        print_result(result)
+
+
+@app.command(epilog=_example("winnow models", "winnow models --json"))
+def models(as_json: Json = False) -> None:
+    """List the embedded models, what they know, and which of them are broken."""
+    from streaming.model_list import describe_models, print_models
+
+    found = describe_models()
+    if as_json:
+        print(json.dumps(found))
+    else:
+        print_models(found)
+    if any("error" in one for one in found):
+        raise typer.Exit(OUR_FAULT)
+
+
+# --- what the commands share --------------------------------------------------------------------------------------
+
+
+def _errors() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+class _ProgressBar:
+    """A progress bar on stderr, as a context that gives the function to call."""
+
+    def __init__(self, title: str, shown: bool) -> None:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(),
+            console=_errors(),
+            transient=True,
+            disable=not shown,
+        )
+        self._task = self._bar.add_task(title, total=None, speed="")
+
+    def __enter__(self) -> Callable[[float, float | None], None]:
+        self._bar.start()
+        return self._tell
+
+    def _tell(self, done_s: float, total_s: float | None) -> None:
+        elapsed_s = self._bar.tasks[0].elapsed or 0.0
+        speed = f"{done_s / elapsed_s:.0f}× real time" if elapsed_s > 0.05 else ""
+        self._bar.update(self._task, completed=done_s, total=total_s, speed=speed)
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+
+def _print_report(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("track", style="bold")
+    table.add_column("understood as")
+    table.add_column("file", style="cyan", overflow="fold")
+    for one in report.outputs:
+        said = ""
+        if one.understood is not None:
+            said = " + ".join(f"{match.label} ({match.score:.0%})" for match in one.understood.matches)
+            said = f"everything but {said}" if one.understood.inverted else said
+        table.add_row(one.prompt or "residual", said, str(one.path))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{report.seconds:.2f} s of {'stereo' if report.channels == 2 else 'mono'} at {report.rate} Hz "
+        f"in {report.elapsed_s:.2f} s: {report.speed:.0f}× real time ({report.model}, {report.provider})",
+        highlight=False,
+    )
+    for note in report.notes:
+        console.print(f"[yellow]note:[/yellow] {note}", highlight=False)
+
+
+def _file_threads() -> int:
+    # A file has the machine to itself, and a long batch of hops is worth a second thread; more bring little.
+    return min(2, os.cpu_count() or 1)
+
+
+def _key_in(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise BadInput("api_key_file", "a file that can be read", f"{path}: {error.strerror}") from error
+
+
+def _exit_code(error: WinnowError) -> int:
+    if isinstance(error, CallerError | BundleError):
+        return CALLERS_FAULT
+    return CALLERS_FAULT if getattr(error, "close", 0) in _CLIENT_CLOSE_CODES else OUR_FAULT
+
+
+def _fail(message: str, code: int, kind: str) -> NoReturn:
+    if "--json" in sys.argv:
+        print(json.dumps({"error": {"code": kind, "message": message}}))
+    else:
+        print(f"winnow: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def main() -> None:
+    """The entry point: errors become one line and an exit code."""
+    try:
+        app()
+    except WinnowError as error:
+        _fail(str(error), _exit_code(error), error.code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone: nothing to say, and no traceback at the interpreter's last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OUR_FAULT)
+    except Exception as error:
+        if (sentence := _wrong_setting(error)) is not None:
+            _fail(sentence, CALLERS_FAULT, "bad_settings")
+        raise
+
+
+def _wrong_setting(error: Exception) -> str | None:
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return None
+    first: Any = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    sentence = str(first["msg"]).removeprefix("Value error, ")
+    return f"{place}: {sentence}" if place else sentence
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""`winnow separate`: one file in, one file per target and for the residual out, in constant memory."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.bundle import Bundle
+from engine.config import RESIDUAL
+from engine.errors import BadInput, UnknownPrompt
+from engine.offline import separate_blocks
+from engine.prompt import ConceptSet, Span, Target, understand
+from streaming.media_reading import AudioFile, open_audio
+from streaming.media_writing import SOUND_FORMATS, OutputError, SoundWriter, VideoWriter, video_suffix
+
+_SPAN = re.compile(r"^([+-]?)(\d+(?:\.\d*)?|\.\d+):(\d+(?:\.\d*)?|\.\d+)$")
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One file made. `track` is `ID/target` or `residual`; `prompt` and `understood` are empty for the residual."""
+
+    track: str
+    prompt: str
+    understood: ConceptSet | None
+    path: Path
+    clipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of one file; seconds of sound, and of waiting."""
+
+    file: Path
+    seconds: float
+    samples: int
+    rate: int
+    channels: int
+    model: str
+    provider: str
+    elapsed_s: float
+    outputs: tuple[Written, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def speed(self) -> float:
+        """How many times faster than real time."""
+        return self.seconds / self.elapsed_s if self.elapsed_s else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return {
+            "file": str(self.file),
+            "seconds": self.seconds,
+            "samples": self.samples,
+            "sample_rate": self.rate,
+            "channels": self.channels,
+            "model": self.model,
+            "provider": self.provider,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "times_real_time": round(self.speed, 1),
+            "outputs": [_output_json(written) for written in self.outputs],
+            "notes": list(self.notes),
+        }
+
+
+def _output_json(written: Written) -> dict[str, Any]:
+    out: dict[str, Any] = {"track": written.track, "path": str(written.path), "clipped": written.clipped}
+    if written.understood is not None:
+        out["prompt"] = written.prompt
+        out["everything_but"] = written.understood.inverted
+        out["understood"] = [
+            {"label": match.label, "score": round(match.score, 3)} for match in written.understood.matches
+        ]
+    return out
+
+
+def parse_span(text: str) -> Span:
+    """`+1.0:2.5` (the target sounds there), `-3:4` (it does not), in seconds.
+
+    Raises:
+        BadInput: field `span`.
+    """
+    found = _SPAN.match(text.strip())
+    if found is None or float(found[2]) >= float(found[3]):
+        raise BadInput("span", "+START:END or -START:END in seconds, as +1.0:2.5", text)
+    return Span(float(found[2]), float(found[3]), found[1] != "-")
+
+
+def file_names(prompts: Iterable[str]) -> list[str]:
+    """A distinct short name for each prompt: `man speaking` → `man-speaking`."""
+    taken = {RESIDUAL}
+    names = []
+    for prompt in prompts:
+        base = re.sub(r"[^\w]+", "-", prompt.lower()).strip("-_")[:_LONGEST_NAME].rstrip("-") or "target"
+        name, count = base, 1
+        while name in taken:
+            count += 1
+            name = f"{base}-{count}"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def separate_file(
+    file: str | Path,
+    prompts: Sequence[str],
+    *,
+    bundle: Bundle,
+    folder: Path | None = None,
+    residual: bool = True,
+    kind: str = "wav",
+    spans: Sequence[Span] = (),
+    video: bool = True,
+    progress: Callable[[float, float | None], None] | None = None,
+) -> Report:
+    """Separate a file and write `NAME.PROMPT.wav …` beside it or into `folder`.
+
+    Args:
+        file: any sound or video file that PyAV opens; never written to.
+        prompts: one target each.
+        bundle: the model.
+        folder: where to write; made if it is not there. None: beside the file.
+        residual: also write what is left.
+        kind: `wav`, `flac` or `mp3`.
+        spans: hints for every target.
+        video: for a video file, also write a video with each target's sound.
+        progress: called with seconds done and seconds in all (None: unknown).
+
+    Raises:
+        BadInput, UnknownPrompt: nothing was written.
+        OutputError: the disk refuses; nothing is left under a final name that is not whole.
+        EngineFault: a model step failed.
+    """
+    if kind not in SOUND_FORMATS:
+        raise BadInput("format", " or ".join(SOUND_FORMATS), kind)
+    names = file_names(prompts)
+    targets = tuple(Target(name, prompt, tuple(spans)) for name, prompt in zip(names, prompts, strict=True))
+    understood = {target.id: _understood(target, bundle) for target in targets}
+    began_s = time.perf_counter()
+    with open_audio(file) as source:
+        folder = _made(folder or source.path.parent)
+        writers = _Writers(source, folder, kind, targets, residual, video)
+        with writers:
+            for made in separate_blocks(bundle, source.blocks(), source.rate, source.channels, targets, residual):
+                for track, samples in made.items():
+                    writers.write(track, samples)
+                if progress is not None:
+                    progress(writers.written / source.rate, source.duration_s)
+        outputs = tuple(
+            Written(
+                track, _prompt_of(track, targets), understood.get(track.removesuffix("/target")), one.path, one.clipped
+            )
+            for track, one in writers.all
+        )
+        notes = _notes(source, outputs)
+        seconds = source.samples_read / source.rate
+        elapsed_s = time.perf_counter() - began_s
+        return Report(
+            source.path, seconds, source.samples_read, source.rate, source.channels,
+            bundle.spec.name, bundle.provider, elapsed_s, outputs, notes,
+        )  # fmt: skip
+
+
+class _Writers:
+    """The files of one run: all of them are kept, or none."""
+
+    def __init__(
+        self, source: AudioFile, folder: Path, kind: str, targets: Sequence[Target], residual: bool, video: bool
+    ) -> None:
+        self.all: list[tuple[str, SoundWriter]] = []
+        self.written = 0
+        self._source = source
+        self._stack = ExitStack()
+        try:
+            for target in targets:
+                track = f"{target.id}/target"
+                path = self._free(folder, target.id, f".{kind}")
+                self._add(track, SoundWriter(path, kind, source.rate, source.channels))
+                if video and source.has_video:
+                    path = self._free(folder, target.id, video_suffix(source.path))
+                    copy = VideoWriter(path, source.path, source.rate, source.channels, source.start_s)
+                    self._add(track, copy)
+            if residual:
+                path = self._free(folder, RESIDUAL, f".{kind}")
+                self._add(RESIDUAL, SoundWriter(path, kind, source.rate, source.channels))
+        except BaseException as error:
+            self._stack.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def _free(self, folder: Path, name: str, suffix: str) -> Path:
+        path = folder / f"{self._source.path.stem}.{name}{suffix}"
+        if path.exists() and path.samefile(self._source.path):
+            raise BadInput("output", "another file than the input", str(path))
+        return path
+
+    def _add(self, track: str, writer: SoundWriter) -> None:
+        self.all.append((track, self._stack.enter_context(writer)))
+
+    def write(self, track: str, samples: Any) -> None:
+        """Append to every file of a track."""
+        for name, writer in self.all:
+            if name == track:
+                writer.write(samples)
+        if track == self.all[0][0]:
+            self.written += samples.shape[1]
+
+    def __enter__(self) -> None:
+        self._stack.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+
+def _understood(target: Target, bundle: Bundle) -> ConceptSet:
+    try:
+        return understand(target.prompt, bundle.vocabulary.labels)
+    except UnknownPrompt as error:
+        raise UnknownPrompt(error.prompt, error.suggestions, target.id) from None
+
+
+def _prompt_of(track: str, targets: Sequence[Target]) -> str:
+    return next((target.prompt for target in targets if track == f"{target.id}/target"), "")
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, error.strerror or str(error)) from error
+    return folder
+
+
+def _notes(source: AudioFile, outputs: Sequence[Written]) -> tuple[str, ...]:
+    notes = [source.note] if source.note else []
+    if source.damaged_packets:
+        notes.append(f"{source.damaged_packets} damaged packets were left out")
+    notes += [f"{one.clipped} samples clipped in {one.path.name}" for one in outputs if one.clipped]
+    return tuple(notes)

@@ -1,0 +1,196 @@
+"""What one server process holds: the model, its worker, the sessions, and the decision who may begin one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from engine.bundle import Bundle, load_bundle
+from streaming.auth import KeyRing
+from streaming.errors import BadMessage, Close, Refusal, draining, no_capacity
+from streaming.metrics import Metrics
+from streaming.settings import Settings
+from streaming.worker import Worker
+
+if TYPE_CHECKING:
+    from streaming.runner import Runner
+
+log = logging.getLogger("winnow.streaming")
+
+WARM_BATCH = 64
+"""Batch sizes up to this one are run once before the server says it is ready."""
+
+_LAG_EVERY_S = 0.5
+
+
+class LiveServer:
+    """See the module.
+
+    Args:
+        settings: read once.
+        bundle: an opened model; None: opened at the start, by the settings.
+        clock: monotonic seconds; the one clock of the server.
+    """
+
+    worker: Worker
+
+    def __init__(
+        self, settings: Settings, bundle: Bundle | None = None, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.settings, self.clock = settings, clock
+        self.keys = KeyRing(settings.api_keys)
+        self.sessions: dict[str, Runner] = {}
+        self.metrics = Metrics(lambda: len(self.sessions))
+        self.draining = False
+        self.changed = asyncio.Condition()
+        """Notified when a session is over."""
+        self._bundle = bundle
+        self._per_key: Counter[str] = Counter()
+        self._ready = False
+        self._lag_timer: asyncio.Task[None] | None = None
+
+    # --- life -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open and warm the model, begin the inference thread.
+
+        Raises:
+            BundleError, EngineFault: the model cannot be used.
+        """
+        settings = self.settings
+        if self._bundle is None:
+            self._bundle = await asyncio.to_thread(
+                load_bundle, settings.model, provider=settings.provider, threads=settings.threads, clock=self.clock,
+                warm_batch=WARM_BATCH,
+            )  # fmt: skip
+        bundle = self._bundle
+        log.info("model %s %s on %s", bundle.spec.name, bundle.spec.version, bundle.provider)
+        if bundle.provider_note is not None:
+            log.warning("%s", bundle.provider_note)
+        self.worker = Worker(
+            bundle, asyncio.get_running_loop(), self.clock, self.metrics, settings.capacity_share,
+            settings.retry_after_s,
+        )  # fmt: skip
+        self.worker.start()
+        self._lag_timer = asyncio.create_task(self._measure_lag())
+        self._ready = True
+
+    async def stop(self) -> None:
+        """End the inference thread; whatever session is left loses its engine."""
+        self._ready = False
+        if self._lag_timer is not None:
+            self._lag_timer.cancel()
+            await asyncio.to_thread(self.worker.stop)
+
+    async def drain(self) -> None:
+        """Refuse what is new, tell and flush what runs; returns when the last session is over or time is up."""
+        if self.draining:
+            return
+        self.draining = True
+        self.metrics.draining.set(1)
+        log.info("draining: %d sessions", len(self.sessions))
+        for runner in list(self.sessions.values()):
+            runner.drain()
+        try:
+            async with asyncio.timeout(self.settings.drain_s), self.changed:
+                await self.changed.wait_for(lambda: not self.sessions)
+        except TimeoutError:
+            log.warning("drained for %g s; %d sessions are cut off", self.settings.drain_s, len(self.sessions))
+
+    async def _measure_lag(self) -> None:
+        while True:
+            begun = self.clock()
+            await asyncio.sleep(_LAG_EVERY_S)
+            self.metrics.lag(max(self.clock() - begun - _LAG_EVERY_S, 0.0))
+
+    # --- who may begin ----------------------------------------------------------------------------------------
+
+    def welcome(self) -> None:
+        """Whether anybody may come in at all.
+
+        Raises:
+            Refusal: the server is being stopped.
+        """
+        if self.draining:
+            raise draining(Close.NO_CAPACITY, self.settings.retry_after_s)
+
+    def admit(self, runner: Runner, model: str) -> None:
+        """Take a session in.
+
+        Raises:
+            Refusal: draining, full, or too many sessions of this key.
+            BadMessage: another model than the one this server runs.
+        """
+        self.welcome()
+        settings, known = self.settings, self.worker.bundle.spec.name
+        if model not in ("default", known):
+            raise BadMessage("model", f"default or {known}", model)
+        if len(self.sessions) >= settings.max_sessions:
+            raise no_capacity(
+                f"{settings.max_sessions} sessions are running: the server is full", settings.retry_after_s
+            )
+        if self.worker.full:
+            raise no_capacity("a model step takes too long: the server is full", settings.retry_after_s)
+        most = settings.max_sessions_per_key
+        if most is not None and runner.key and self._per_key[runner.key] >= most:
+            raise Refusal(
+                "too_many_sessions", f"{most} sessions of this key are running", Close.TOO_MANY_SESSIONS,
+                retryable=True, retry_after_s=settings.retry_after_s,
+            )  # fmt: skip
+        self.sessions[runner.name] = runner
+        self._per_key[runner.key] += 1
+
+    def release(self, runner: Runner) -> None:
+        """A session is over; one that was never admitted is fine."""
+        if self.sessions.pop(runner.name, None) is None:
+            return
+        self._per_key[runner.key] -= 1
+        if not self._per_key[runner.key]:
+            del self._per_key[runner.key]
+        if self.draining:
+            self._notifying = asyncio.ensure_future(self._notify())
+
+    async def _notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    # --- what it says of itself -------------------------------------------------------------------------------
+
+    @property
+    def alive(self) -> bool:
+        """Whether the inference thread runs."""
+        return self._ready and self.worker.alive
+
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Whether a new session would be taken, and why not."""
+        if not self._ready:
+            return False, {"ready": False, "reason": "starting"}
+        worker, settings = self.worker, self.settings
+        self.metrics.step_p95.set(worker.step_p95_s)
+        reason = None
+        if not worker.alive:
+            reason = "the inference thread has ended"
+        elif self.draining:
+            reason = "draining"
+        elif len(self.sessions) >= settings.max_sessions or worker.full:
+            reason = "no capacity"
+        bundle = worker.bundle
+        body: dict[str, Any] = {
+            "ready": reason is None,
+            "model": bundle.spec.name,
+            "model_version": bundle.spec.version,
+            "provider": bundle.provider,
+            "provider_note": bundle.provider_note,
+            "sessions": len(self.sessions),
+            "max_sessions": settings.max_sessions,
+            "step_p95_ms": round(1000.0 * worker.step_p95_s, 3),
+            "step_limit_ms": round(1000.0 * settings.capacity_share * bundle.spec.audio.hop_s, 3),
+            "load": round(worker.load, 3),
+        }
+        if reason is not None:
+            body["reason"] = reason
+        return reason is None, body

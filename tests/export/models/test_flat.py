@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import torch
+
+from export.models.flat import FlatConfig, FlatCore, QueriedSeparator, compress
+
+
+def test_compression_is_a_power_of_the_magnitude() -> None:
+    magnitude = torch.tensor([1e-3, 0.5, 20.0])
+    torch.testing.assert_close(compress(magnitude.square()), magnitude**0.3, rtol=1e-4, atol=1e-6)
+
+
+def test_silence_is_finite(model: QueriedSeparator) -> None:
+    asked = torch.ones(1, len(model.concepts))
+    outputs = model(torch.zeros(1, 4, 480), asked, torch.zeros(1, 4, 2), model.initial_state(1))
+    assert all(bool(torch.isfinite(output).all()) for output in outputs)
+
+
+def test_shapes(model: QueriedSeparator) -> None:
+    asked = torch.ones(3, len(model.concepts))
+    mask, active, state = model(torch.rand(3, 7, 480), asked, torch.zeros(3, 7, 2), model.initial_state(3))
+    assert mask.shape == (3, 7, 480)
+    assert active.shape == (3, 7)
+    assert state.shape == (2, 3, 32)
+
+
+def test_the_shape_of_a_spectrum_does_not_depend_on_its_level() -> None:
+    core = FlatCore(FlatConfig(hidden=16, query=8))
+    with torch.no_grad():
+        core.level_in.weight.zero_()
+        power = torch.rand(1, 5, 480) + 0.1
+        torch.testing.assert_close(core.features(power), core.features(power * 1e-4), rtol=1e-3, atol=1e-4)
+
+
+def test_a_union_is_the_sum_of_its_concepts(model: QueriedSeparator) -> None:
+    power, hint, state = torch.rand(1, 5, 480), torch.zeros(1, 5, 2), model.initial_state(1)
+    asked = torch.zeros(1, len(model.concepts))
+    asked[0, [0, 3]] = 1
+    query = (model.vectors[0] + model.vectors[3])[None]
+    torch.testing.assert_close(model(power, asked, hint, state)[0], model.core(power, query, hint, state)[0])
+
+
+def test_the_future_changes_nothing(model: QueriedSeparator) -> None:
+    power = torch.rand(1, 10, 480)
+    changed = power.clone()
+    changed[:, 6:] = 5.0
+    asked, hint, state = torch.ones(1, len(model.concepts)), torch.zeros(1, 10, 2), model.initial_state(1)
+    one, other = (model(p, asked, hint, state)[0][:, :6] for p in (power, changed))
+    torch.testing.assert_close(one, other)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+pytest.importorskip("onnx")
+
+from export import parity, to_onnx
+from export.models.flat import QueriedSeparator
+
+
+@pytest.fixture
+def session(model: QueriedSeparator, tmp_path: Path) -> ort.InferenceSession:
+    to_onnx.write(to_onnx.separator_graph(model.core), tmp_path / "separator.onnx")
+    return parity.open_graph(tmp_path / "separator.onnx")
+
+
+def test_graph_and_model_agree_and_steps_equal_one_call(model: QueriedSeparator, session: ort.InferenceSession) -> None:
+    found = parity.check(model.core, session, hops=40)
+    assert set(found) == {"torch_vs_graph", "steps_vs_call"}
+    assert max(found.values()) < parity.TOLERANCE
+
+
+def test_every_row_of_a_batch_is_its_own(model: QueriedSeparator, session: ort.InferenceSession) -> None:
+    feeds = parity.example(model.core, 4, 3)
+    alone = {name: value[:, 2:3] if name == "state" else value[2:3] for name, value in feeds.items()}
+    np.testing.assert_allclose(
+        parity.by_graph(session, feeds)["mask"][2:3], parity.by_graph(session, alone)["mask"], atol=1e-6
+    )
+
+
+def test_the_hint_reaches_the_mask(model: QueriedSeparator, session: ort.InferenceSession) -> None:
+    feeds = parity.example(model.core, 1, 3)
+    other = {**feeds, "hint": np.array([[0, 1]], np.float32)}
+    assert np.abs(parity.by_graph(session, feeds)["mask"] - parity.by_graph(session, other)["mask"]).max() > 1e-4
+
+
+def test_a_graph_of_other_weights_is_refused(model: QueriedSeparator, session: ort.InferenceSession) -> None:
+    with torch.no_grad():
+        model.core.mask_out.bias.add_(0.1)
+    with pytest.raises(parity.ParityError, match="torch_vs_graph"):
+        parity.check(model.core, session, hops=3)
+
+
+def test_a_call_takes_time(model: QueriedSeparator, session: ort.InferenceSession) -> None:
+    assert 0 < parity.milliseconds(model.core, session, 1, 1, seconds=0.0) < 1000

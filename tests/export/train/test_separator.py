@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.models.flat import QueriedSeparator
+from export.train import checkpoint
+from export.train.batches import BatchMaker
+from export.train.cache import SampleStore
+from export.train.corpus import Recording
+from export.train.separator import Plan, Trainer, parse, rate_at, run, small_validation
+
+PLAN = Plan(minutes=1.0, batch=6, bf16=False, log_every=2, save_every_s=15.0)
+
+
+def clock(step_s: float = 5.0) -> Callable[[], float]:
+    """A clock on which every step takes five seconds."""
+    return itertools.count(100.0, step_s).__next__
+
+
+def test_the_rate_warms_up_and_falls() -> None:
+    plan = Plan(rate=1.0, warm_up=0.1, last_rate=0.02)
+    assert rate_at(0.05, plan) == pytest.approx(0.5)
+    assert rate_at(0.1, plan) == pytest.approx(1.0)
+    assert rate_at(1.0, plan) == pytest.approx(0.02)
+    assert rate_at(2.0, plan) == pytest.approx(0.02)
+
+
+def test_steps_on_one_batch_descend(model: QueriedSeparator, maker: BatchMaker) -> None:
+    trainer, batch = Trainer(model, PLAN), maker.make(0)
+    trainer.elapsed_s = 5.0
+    losses = [float(trainer.step(batch).total.detach()) for _ in range(12)]
+    assert losses[-1] < losses[0] - 0.02
+
+
+def test_bfloat16_steps_stay_finite(model: QueriedSeparator, maker: BatchMaker) -> None:
+    trainer = Trainer(model, Plan())
+    assert torch.isfinite(trainer.step(maker.make(0)).total)
+
+
+def test_a_resumed_run_ends_like_an_unbroken_one(model: QueriedSeparator, maker: BatchMaker, tmp_path: Path) -> None:
+    """To the bit: same batches, same optimiser, same states, same learning rates."""
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+
+    def fresh() -> Trainer:
+        other = QueriedSeparator(model.concepts, model.core.config)
+        other.load_state_dict(start)
+        return Trainer(other, PLAN)
+
+    def advance(trainer: Trainer, steps: int) -> None:
+        for _ in range(steps):
+            trainer.step(maker.make(trainer.steps))
+            trainer.elapsed_s += 5.0
+
+    whole, first, second = fresh(), fresh(), fresh()
+    advance(whole, 5)
+    advance(first, 3)
+    checkpoint.save(tmp_path / "latest.pt", first.content())
+    second.restore(checkpoint.load(tmp_path / "latest.pt"))
+    advance(second, 2)
+    assert second.steps == 5
+    for name, value in whole.model.state_dict().items():
+        torch.testing.assert_close(second.model.state_dict()[name], value, rtol=0, atol=0)
+        torch.testing.assert_close(second.average.weights[name], whole.average.weights[name], rtol=0, atol=0)
+
+
+def test_a_run_ends_by_the_clock_and_leaves_log_and_checkpoint(
+    model: QueriedSeparator, maker: BatchMaker, tmp_path: Path
+) -> None:
+    batches = (maker.make(number) for number in itertools.count())
+    run(Trainer(model, PLAN), batches, tmp_path, lambda trainer: {"mean_db": 1.0}, clock())
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    events = [line["event"] for line in lines]
+    assert events[0] == "start"
+    assert events[-2:] == ["validation", "end"]
+    assert events.count("train") == 6
+    assert lines[-1]["steps"] == 12
+    assert checkpoint.load(tmp_path / "latest.pt")["steps"] == 12
+
+
+def test_validation_scores_the_running_mean(
+    model: QueriedSeparator, recordings: list[Recording], store: SampleStore
+) -> None:
+    entry = small_validation([r for r in recordings if r.label == "rain"], store)(Trainer(model, PLAN))
+    assert {"mean_db", "per_concept_db"} <= set(entry)
+
+
+def test_the_command_line() -> None:
+    options = parse(["--data", "d", "--minutes", "3", "--resume"])
+    assert (options.data, options.minutes, options.resume, options.threads) == (Path("d"), 3.0, True, 1)
