@@ -1,4 +1,4 @@
-"""The real server in a process of its own, pinned to one core, before other programs there: started, watched from outside, stopped with SIGTERM.
+"""The real server in a process of its own, on one core and before other programs there: started, watched, stopped.
 
 What is read of it comes from the kernel (`/proc`), not from the server: processor time, resident memory. That way the
 observer costs the observed nothing.

@@ -63,12 +63,14 @@ def _features(graph: _Graph, core: FlatCore) -> str:
     graph.add("Mul", ["log_power", graph.weight("half_compression", 0.5 * COMPRESSION)], "log_magnitude")
     graph.add("Exp", ["log_magnitude"], "magnitude")
     graph.add("ReduceMean", ["magnitude"], "level", axes=[-1], keepdims=1)
-    graph.add("Div", ["magnitude", "level"], "shape")
+    graph.add("Div", ["magnitude", "level"], "ratio")
+    graph.add("Sub", ["ratio", graph.weight("one", 1.0)], "shape")
     graph.add("MatMul", ["shape", graph.weight("shape_in", _array(core.shape_in.weight).T)], "shape_features")
     graph.add("Log", ["level"], "log_level")
     graph.add("Mul", ["log_level", graph.weight("level_in", _array(core.level_in.weight).T)], "level_features")
     graph.add("Add", ["shape_features", graph.weight("shape_bias", _array(core.shape_in.bias))], "biased_features")
-    return graph.add("Add", ["biased_features", "level_features"], "features")
+    graph.add("Add", ["biased_features", "level_features"], "raw_features")
+    return _normed(graph, core, "raw_features", "features")
 
 
 def _modulation(graph: _Graph, core: FlatCore) -> list[str]:
@@ -98,13 +100,20 @@ def _block(graph: _Graph, core: FlatCore, index: int, features: str) -> str:
     graph.add("GRU", [f"asked_{index}", *inputs, "", f"state_{index}"], f"y_{index}", f"last_{index}",
               hidden_size=core.config.hidden, linear_before_reset=1)  # fmt: skip
     graph.add("Squeeze", [f"y_{index}", graph.weight("direction_axis", [1], np.int64)], f"heard_{index}")
-    return graph.add("Add", [features, f"heard_{index}"], f"stream_{index}")
+    join = core.joins[index]
+    graph.add("MatMul", [f"heard_{index}", graph.weight(f"join_{index}", _array(join.weight).T)], f"joined_{index}")
+    graph.add("Add", [f"joined_{index}", graph.weight(f"join_bias_{index}", _array(join.bias))], f"biased_{index}")
+    return graph.add("Add", [features, f"biased_{index}"], f"stream_{index}")
+
+
+def _normed(graph: _Graph, core: FlatCore, features: str, output: str) -> str:
+    ones = graph.weight("norm_ones", np.ones(core.config.hidden))
+    zeros = graph.weight("norm_zeros", np.zeros(core.config.hidden))
+    return graph.add("LayerNormalization", [features, ones, zeros], output, axis=-1, epsilon=1e-5)
 
 
 def _modulated(graph: _Graph, core: FlatCore, index: int, features: str) -> str:
-    ones = graph.weight("norm_ones", np.ones(core.config.hidden))
-    zeros = graph.weight("norm_zeros", np.zeros(core.config.hidden))
-    graph.add("LayerNormalization", [features, ones, zeros], f"normed_{index}", axis=-1, epsilon=1e-5)
+    _normed(graph, core, features, f"normed_{index}")
     graph.add("Mul", [f"normed_{index}", f"scale_{index}"], f"scaled_{index}")
     return graph.add("Add", [f"scaled_{index}", f"shift_{index}"], f"shifted_{index}")
 

@@ -117,7 +117,7 @@ def separate(
 
     spans = [parse_span(text) for text in span or ()]
     with _ProgressBar(f"{file.name}", shown=not as_json) as tell:
-        bundle = load_bundle(model, provider=provider, threads=_file_threads())
+        bundle = load_bundle(model, provider=provider)
         if bundle.provider_note:
             _errors().print(f"[yellow]{bundle.provider_note}[/yellow]")
         report = separate_file(
@@ -278,11 +278,6 @@ def _print_report(report: Report) -> None:
     )
     for note in report.notes:
         console.print(f"[yellow]note:[/yellow] {note}", highlight=False)
-
-
-def _file_threads() -> int:
-    # A file has the machine to itself, and a long batch of hops is worth a second thread; more bring little.
-    return min(2, os.cpu_count() or 1)
 
 
 def _key_in(path: Path | None) -> str | None:

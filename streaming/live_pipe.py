@@ -121,7 +121,7 @@ async def run_raw(wish: Wish, source: Source, open_sink: Callable[[], Sink]) -> 
     }
     url = live_url(wish.url)
     headers = {"Authorization": f"Key {wish.api_key}"} if wish.api_key else {}
-    proxy = None if is_loopback(urlsplit(url).hostname or "") else True
+    proxy: Literal[True] | None = None if is_loopback(urlsplit(url).hostname or "") else True
     totals = Totals()
     try:
         connection = connect(
@@ -198,8 +198,8 @@ async def _until_interrupted(chunks: AsyncIterator[Samples]) -> AsyncIterator[Sa
         loop.add_signal_handler(signal.SIGINT, interrupted)
     try:
         while True:
-            coming = asyncio.ensure_future(anext(chunks, None))
-            await asyncio.wait({coming, stop}, return_when=asyncio.FIRST_COMPLETED)
+            coming: asyncio.Future[Any] = asyncio.ensure_future(anext(chunks, None))
+            await asyncio.wait((coming, stop), return_when=asyncio.FIRST_COMPLETED)
             if not coming.done():
                 coming.cancel()
                 return

@@ -52,6 +52,7 @@ class LiveServer:
         self._per_key: Counter[str] = Counter()
         self._ready = False
         self._lag_timer: asyncio.Task[None] | None = None
+        self._notifying: asyncio.Future[None] | None = None
 
     # --- life -------------------------------------------------------------------------------------------------
 
@@ -151,8 +152,7 @@ class LiveServer:
         self._per_key[runner.key] -= 1
         if not self._per_key[runner.key]:
             del self._per_key[runner.key]
-        if self.draining:
-            self._notifying = asyncio.ensure_future(self._notify())
+        self._notifying = asyncio.ensure_future(self._notify())
 
     async def _notify(self) -> None:
         async with self.changed:

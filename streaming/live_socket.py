@@ -84,7 +84,8 @@ class LiveSocket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.close_sent:
             # The task that runs the application has been made, but has not begun.
-            self.scope["extensions"] = {**(self.scope["extensions"] or {}), EXTENSION: self}  # type: ignore[typeddict-unknown-key]
+            extensions: dict[str, Any] = {**(self.scope["extensions"] or {}), EXTENSION: self}
+            self.scope["extensions"] = extensions
 
     def attach(self, listener: Listener, limit_bytes: int) -> None:
         """Hand every message to `listener` from now on; call it right after accepting.

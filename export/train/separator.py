@@ -43,7 +43,7 @@ class Plan:
 
     minutes: float = 60.0
     batch: int = 32
-    rate: float = 2e-3
+    rate: float = 1e-3
     warm_up: float = 0.02
     last_rate: float = 0.02
     clip: float = 1.0

@@ -62,7 +62,8 @@ def rain(rng: np.random.Generator) -> Wave:
         t = np.arange(length) / RATE
         ring = np.sin(2 * np.pi * rng.uniform(1500.0, 7000.0) * t) * np.exp(-t * rng.uniform(400.0, 1200.0))
         drops[at : at + length] += rng.exponential(0.5) * ring
-    return swell * hiss / hiss.std() + 1.2 * np.clip(drops / drops.std(), -5.0, 5.0)
+    falling: Wave = swell * hiss / hiss.std() + 1.2 * np.clip(drops / drops.std(), -5.0, 5.0)
+    return falling
 
 
 def siren() -> Wave:
@@ -70,8 +71,9 @@ def siren() -> Wave:
     t = _time()
     wail_hz = 1025.0 + 375.0 * np.sin(2 * np.pi * 0.33 * t - np.pi / 2)
     phase = 2 * np.pi * np.cumsum(wail_hz) / RATE
-    tone: Wave = np.sin(phase) + 0.5 * np.sin(2 * phase) + 0.25 * np.sin(3 * phase)
-    return tone * np.exp(-0.5 * ((t - 10.0) / 1.6) ** 2)
+    tone = np.sin(phase) + 0.5 * np.sin(2 * phase) + 0.25 * np.sin(3 * phase)
+    passing: Wave = tone * np.exp(-0.5 * ((t - 10.0) / 1.6) ** 2)
+    return passing
 
 
 def _time() -> Wave:
@@ -125,16 +127,16 @@ def main() -> None:
     folder = parser.parse_args().folder
     rng = np.random.default_rng(SEED)
     stems = {
-        "man-speaking": ("man speaking", _levelled(voice(), -18.0)),
-        "rain": ("rain", _levelled(rain(rng), -24.0)),
-        "siren": ("siren", _levelled(siren(), -22.0)),
+        "man-speaking": (("man speaking", "speech"), _levelled(voice(), -18.0)),
+        "rain": (("rain",), _levelled(rain(rng), -24.0)),
+        "siren": (("siren",), _levelled(siren(), -22.0)),
     }
     for name, (_, wave) in stems.items():
         write_opus(folder / f"{name}.opus", wave)
     scene = {
         "title": "A man in the rain, a siren passing",
         "default": "man speaking",
-        "stems": [{"file": f"{name}.opus", "prompt": prompt} for name, (prompt, _) in stems.items()],
+        "stems": [{"file": f"{name}.opus", "answers": list(answers)} for name, (answers, _) in stems.items()],
     }
     (folder / "scene.json").write_text(json.dumps(scene, indent=2) + "\n", encoding="utf-8")
 

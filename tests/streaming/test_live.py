@@ -1,0 +1,276 @@
+"""Raw and framed mode over a real socket, against the identity bundle: what goes in comes out, to the sample."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from engine.bundle import Bundle
+from engine.resample import converted_count
+from tests.streaming.live import (
+    END,
+    HEADER,
+    START,
+    House,
+    cut,
+    framed_messages,
+    house,
+    listen,
+    next_text,
+    noise,
+    talk,
+)
+
+
+@pytest.fixture
+async def server(identity: Bundle) -> AsyncIterator[House]:
+    """A server with the identity bundle."""
+    async with house(identity) as running:
+        yield running
+
+
+# --- raw mode -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 7, 961, 960, 16384])
+async def test_any_chunking_gives_the_same_bytes(server: House, size: int) -> None:
+    data = noise(4803).tobytes()
+    async with server.raw() as link:
+        heard = await talk(link, [*cut(data, size), b"", END])
+    assert heard.close == 1000
+    assert heard.sound == data
+    assert [text["type"] for text in heard.texts][0] == "started"
+    ended = heard.of("ended")[0]
+    assert ended["audio_seconds"] == pytest.approx(4803 / 48000, abs=1e-5)
+    assert ended["video_frames"] == ended["dropped_frames"] == 0
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("encoding", ["pcm_s16le", "pcm_f32le"])
+async def test_both_encodings_and_stereo(server: House, encoding: str, channels: int) -> None:
+    sound = noise(2000, channels)
+    data = sound.tobytes() if encoding == "pcm_s16le" else (sound / np.float32(32768)).astype("<f4").tobytes()
+    async with server.raw(encoding=encoding, channels=channels) as link:
+        heard = await talk(link, [*cut(data, 1001), END])
+    kind = "<i2" if encoding == "pcm_s16le" else "<f4"
+    returned = np.frombuffer(heard.sound, kind)
+    assert len(heard.sound) == len(data)
+    assert np.abs(returned - np.frombuffer(data, kind)).max() <= (1e-6 if kind == "<f4" else 1)
+
+
+@pytest.mark.parametrize(("rate", "out"), [(16000, 16000), (44100, 16000), (48000, 44100), (8000, 48000)])
+async def test_length_is_exact_at_any_rate(server: House, rate: int, out: int) -> None:
+    count = rate // 3 + 17
+    async with server.raw(sample_rate=rate, output_sample_rate=out) as link:
+        heard = await talk(link, [*cut(noise(count).tobytes(), 700), END])
+    assert heard.close == 1000
+    assert len(heard.sound) == 2 * converted_count(count, rate, out)
+
+
+async def test_the_residual_of_the_identity_is_silence(server: House) -> None:
+    async with server.raw(output="residual") as link:
+        heard = await talk(link, [noise(4800).tobytes(), END])
+    assert np.abs(np.frombuffer(heard.sound, "<i2")).max() <= 1
+
+
+async def test_no_sound_at_all_is_a_session_too(server: House) -> None:
+    async with server.raw() as link:
+        heard = await talk(link, [END])
+    assert (heard.close, heard.sound) == (1000, b"")
+
+
+async def test_half_a_sample_at_the_end_is_dropped_and_said(server: House) -> None:
+    async with server.raw(channels=2) as link:
+        heard = await talk(link, [noise(480, 2).tobytes() + b"abc", END])
+    assert len(heard.sound) == 480 * 4
+    assert [text["code"] for text in heard.of("warning")] == ["odd_bytes"]
+
+
+async def test_nan_and_infinity_become_silence_and_are_told(server: House) -> None:
+    sound = np.full(4800, 0.25, "<f4")
+    sound[1000:1010] = np.nan
+    sound[2000] = np.inf
+    sound[3000] = -np.inf
+    async with server.raw(encoding="pcm_f32le") as link:
+        heard = await talk(link, [sound.tobytes(), END])
+    returned = np.frombuffer(heard.sound, "<f4")
+    assert np.isfinite(returned).all()
+    assert np.abs(returned[[1005, 2000, 3000]]).max() < 1e-6
+    assert heard.of("ended")[0]["nonfinite_samples"] == 12
+    assert "nonfinite_samples" in [text["code"] for text in heard.of("warning")]
+
+
+async def test_a_hundred_times_real_time_is_answered_to_the_sample(identity: Bundle) -> None:
+    data = noise(48000 * 20).tobytes()
+    async with house(identity, inbox_s=0.5) as server, server.raw() as link:
+        heard = await talk(link, [*cut(data, 64000), END])
+    assert heard.close == 1000
+    assert heard.sound == data
+    assert heard.of("ended")[0]["late_hops"] == 0
+
+
+# --- framed mode --------------------------------------------------------------------------------------------------
+
+
+async def test_tracks_carry_pts_and_sequence(server: House) -> None:
+    sound = noise(5000)
+    async with server.framed() as link:
+        heard = await talk(link, [json.dumps(START), *framed_messages(sound.tobytes(), 2), END])
+    started = heard.of("started")[0]
+    assert [(track["index"], track["name"]) for track in started["tracks"]] == [(0, "voice/target"), (1, "residual")]
+    assert {"session", "resume_token", "audio", "latency", "targets"} <= started.keys()
+    assert {"algorithmic_ms", "window", "hop", "lookahead", "crossfade"} <= started["latency"].keys()
+    assert started["targets"][0]["understood"][0].keys() == {"label", "score"}
+    for index in (0, 1):
+        payload, headers = heard.track(index)
+        assert len(payload) == len(sound.tobytes())
+        assert [header[4] for header in headers] == list(range(len(headers)))
+        pts = 0
+        for header, message in zip(headers, [m for m in heard.binary if m[2] == index], strict=True):
+            assert header[:2] == (1, 0)
+            assert header[5] == pts
+            pts += (len(message) - 16) // 2
+        assert [header[3] & 1 for header in headers] == [0] * (len(headers) - 1) + [1]
+    target, residual = (np.frombuffer(heard.track(index)[0], "<i2").astype(int) for index in (0, 1))
+    assert np.abs(target + residual - sound[:, 0]).max() <= 1
+
+
+async def test_only_what_is_asked_for_comes_back(server: House) -> None:
+    async with server.framed() as link:
+        heard = await talk(
+            link, [json.dumps({**START, "return": ["residual"]}), *framed_messages(noise(960).tobytes(), 2), END]
+        )
+    assert [track["name"] for track in heard.of("started")[0]["tracks"]] == ["residual"]
+    assert {message[2] for message in heard.binary} == {heard.of("started")[0]["tracks"][0]["index"]}
+
+
+async def test_a_gap_in_the_input_is_filled_and_a_long_one_restarts(server: House) -> None:
+    data = noise(480).tobytes()
+    messages = [json.dumps(START)]
+    for index, pts in enumerate((0, 1440, 480_000)):
+        messages.append(HEADER.pack(1, 0, 0, 0, index, pts) + data)  # type: ignore[arg-type]
+    async with server.framed() as link:
+        heard = await talk(link, [*messages, END])
+    payload, headers = heard.track(0)
+    assert len(payload) == 2 * (480 + 960 + 480 + 480)
+    restarted = [header for header in headers if header[3] & 2]
+    assert [header[5] for header in restarted] == [480_000]
+
+
+async def test_update_and_remove_name_tracks_and_pts(server: House) -> None:
+    second = {"type": "update", "targets": [{"id": "dog", "prompt": "dog"}]}
+    async with server.framed() as link:
+        await link.send(json.dumps(START))
+        for message in framed_messages(noise(4800).tobytes(), 2):
+            await link.send(message)
+        await link.send(json.dumps(second))
+        updated = await next_text(link, "updated")
+        assert [track["name"] for track in updated["tracks"]] == ["voice/target", "residual", "dog/target"]
+        assert updated["pts"] >= 0
+        for message in framed_messages(noise(4800).tobytes(), 2, pts=4800):
+            await link.send(message)
+        await link.send('{"type":"remove","targets":["voice"]}')
+        removed = await next_text(link, "updated")
+        assert [track["name"] for track in removed["tracks"]] == ["residual", "dog/target"]
+        await link.send(END)
+        heard = await listen(link)
+    assert heard.close == 1000
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"type": "update", "targets": [{"id": "x", "prompt": "xyzzyplugh"}]}, "unknown_prompt"),
+        ({"type": "update", "targets": [{"id": "x", "prompt": ""}]}, "bad_message"),
+        ({"type": "update", "targets": [{"id": "x", "prompt": "dog", "gain_db": 500}]}, "bad_message"),
+        ({"type": "remove", "targets": ["nobody"]}, "bad_message"),
+    ],
+)
+async def test_an_update_that_cannot_be_leaves_the_session_as_it_was(
+    server: House, message: dict[str, Any], code: str
+) -> None:
+    sound = noise(4800)
+    async with server.framed() as link:
+        heard = await talk(link, [json.dumps(START), json.dumps(message), *framed_messages(sound.tobytes(), 2), END])
+    assert heard.error["code"] == code
+    assert "close_code" not in heard.error
+    assert heard.close == 1000
+    assert len(heard.track(0)[0]) == len(sound.tobytes())
+
+
+async def test_flush_gives_out_what_is_buffered(server: House) -> None:
+    async with server.framed() as link:
+        await link.send(json.dumps({**START, "return": ["target"]}))
+        await link.send(framed_messages(noise(600).tobytes(), 2, size=600)[0])
+        await link.send('{"type":"flush"}')
+        got = 0
+        async with asyncio.timeout(20):
+            while got < 600:
+                message = await link.recv()
+                if isinstance(message, bytes):
+                    got += (len(message) - 16) // 2
+        assert got == 600
+        await link.send('{"type":"ping"}')
+        assert await next_text(link, "pong") == {"type": "pong"}
+
+
+async def test_stats_carry_the_contracts_members(identity: Bundle) -> None:
+    async with house(identity, stats_s=0.05) as server, server.raw() as link:
+        await link.send(noise(9600).tobytes())
+        stats = await next_text(link, "stats")
+    assert {"hops", "latency_ms", "compute_ms", "late_hops", "dropped_frames", "queue_ms"} <= stats.keys()
+    assert stats["latency_ms"].keys() == {"p50", "p95", "p99"}
+    assert stats["compute_ms"].keys() == {"p50", "p99"}
+    assert stats["stages_ms"].keys() == {"queue", "model", "stitch", "send"}
+
+
+async def test_stats_can_be_switched_off(identity: Bundle) -> None:
+    async with house(identity, stats_s=0.01) as server, server.framed() as link:
+        await link.send(json.dumps({**START, "stats": False}))
+        await next_text(link, "started")
+        # More pongs than stats could ever overtake.
+        for _ in range(20):
+            await link.send('{"type":"ping"}')
+            assert json.loads(await link.recv())["type"] == "pong"
+
+
+async def test_sessions_do_not_hear_each_other(server: House) -> None:
+    sounds = [noise(9600, seed=seed).tobytes() for seed in range(8)]
+
+    async def one(data: bytes) -> bytes:
+        async with server.raw() as link:
+            return (await talk(link, [*cut(data, 960), END])).sound
+
+    assert await asyncio.gather(*map(one, sounds)) == sounds
+
+
+# --- the HTTP part ------------------------------------------------------------------------------------------------
+
+
+async def test_operations(server: House) -> None:
+    async with httpx.AsyncClient(base_url=server.http) as web:
+        assert (await web.get("/healthz")).json() == {"alive": True}
+        ready = (await web.get("/readyz")).json()
+        assert ready["ready"] is True
+        assert (ready["model"], ready["provider"]) == ("identity", server.live.worker.bundle.provider)
+        assert "identity" in [model["name"] for model in (await web.get("/v1/models")).json()["models"]]
+        assert (await web.get("/v1/sessions")).json() == {"sessions": []}
+        async with server.raw() as link:
+            await next_text(link, "started")
+            (session,) = (await web.get("/v1/sessions")).json()["sessions"]
+            assert (session["mode"], session["state"]) == ("raw", "running")
+            await link.send(noise(4800).tobytes())
+            await link.send(END)
+            await listen(link)
+        page = (await web.get("/metrics")).text
+        assert "winnow_sessions_opened_total 1.0" in page
+        assert 'winnow_hop_seconds_count{stage="model"}' in page
+        hops = next(line for line in page.splitlines() if line.startswith("winnow_hops_total"))
+        assert float(hops.split()[1]) >= 10
+        assert (await web.get("/nowhere")).status_code == 404
