@@ -49,8 +49,8 @@ layers: $(TEST_STAMPS) ## who may import whom (import-linter)
 bench: $(DEV_STAMP) ## run the benchmarks (BENCH="sessions", ARGS="--help")
 	@set -e; for name in $(BENCH); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
-train: $(EXPORT_STAMP) ## train and export the embedded model (ARGS="--help")
-	$(BIN)/python -m export.train $(ARGS)
+train: $(EXPORT_STAMP) ## train the embedded model (ARGS="--data FOLDER"; ARGS="--help")
+	$(BIN)/python -m export.train.separator $(ARGS)
 
 clean: ## remove .venv and what the tools left behind
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -39,6 +39,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--chunk-ms", type=float, default=10.0)
     parser.add_argument("--prompt", default="speech")
     parser.add_argument("--server-core", type=int, default=0)
+    parser.add_argument("--busy-machine", action="store_true", help="run the server before other programs (root)")
     parser.add_argument("--load-core", type=int, default=1)
     return parser
 
@@ -101,7 +102,7 @@ def main() -> None:
     echo_s = echo_floor(2 * plan_chunk)
     print(f"floor: algorithmic latency {audio.latency_s * 1e3:g} ms; bare echo of a chunk {echo_s * 1e6:.0f} µs")
     go_first_on(asked.load_core)
-    with running_server(asked.model, asked.server_core) as server:
+    with running_server(asked.model, asked.server_core, first=asked.busy_machine) as server:
         load = Load(
             Plan(server.port, asked.sessions, asked.seconds, asked.prompt, sound(asked.rate), asked.rate, plan_chunk)
         )

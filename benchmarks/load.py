@@ -293,6 +293,8 @@ class Load:
 
     def _finish(self) -> None:
         for connection in self.connections:
+            # One after the other: real listeners do not all leave in the same millisecond.
+            self._wait_until(time.perf_counter() + self.plan.chunk_s)
             connection.end()
         limit_s = time.perf_counter() + 10.0
         while time.perf_counter() < limit_s and any(link.closed is None for link in self.connections):

@@ -2,14 +2,15 @@
 
 `lexicon.json` is written by hand, in our own words. Its parts:
 
-- `concepts`: label → phrases, in three ranks. `sounds` name the sound or what makes it ("puppy", "dog barking"),
+- `concepts`: label → phrases, in four ranks. `sounds` name the sound or what makes it ("puppy", "dog barking"),
   `acts` are verbs that yield to a sound beside them ("singing": in "birds happily singing" it is the birds that count),
-  `agents` yield to both ("man" alone means his voice, "man laughing" is laughter; "street" alone means traffic).
+  `things` and `agents` yield to both ("street" alone means traffic; "man" alone his voice, "man laughing" laughter).
 - `kinds`: words for several concepts ("animal", "weather"), or with `everything_but` for the complement ("noise").
 - `contained`: label → the wider label that includes it.
 - `words`: what the grammar needs, by role: `keep`, `only`, `remove`, `post_remove` ("music removed"), `not`, `flip`
   ("except"), `everything`, `maybe_everything`, `split`, `context` (what follows says where or when, not what),
-  `filler`, `harmless` (adjectives), `place` (harmless beside a sound, unknown alone), `refused` (known to be no concept of ours).
+  `filler`, `harmless` (adjectives), `place` (harmless beside a sound, unknown alone), `doing` (harmless beside
+  anything but an agent), `refused` (known to be no concept of ours).
 - `neighbours`: what to suggest for sounds that people will ask for and we do not know.
 
 `english.txt` lists true English words within a slip of the pen of a lexicon word ("rein", "cart", "waiter"): they are
@@ -23,6 +24,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -36,7 +38,7 @@ SOUND = "sound"
 BOUNDARY = ","
 """Stands in folded text for every mark that ends a clause."""
 
-_RANKS = {"sounds": 2, "acts": 1, "agents": 0}
+_RANKS = {"sounds": 3, "acts": 2, "things": 1, "agents": 0}
 _FOLDER = Path(__file__).parent
 _LONGEST = 7
 """Words in the longest phrase that is looked for."""
@@ -48,6 +50,7 @@ _ENDINGS = (
     ("ies", ("y",)), ("es", ("",)), ("s", ("",)), ("ing", ("", "e")), ("ied", ("y",)), ("ed", ("", "e")),
 )  # fmt: skip
 _DOUBLES = re.compile("^[^aeiou]*[aeiouy][^aeiouwxy]$")
+_TWICE = re.compile(r"(.)\1")
 _ARTICLES = frozenset(("a", "an", "the", "some"))
 
 
@@ -82,6 +85,7 @@ def fold(text: str) -> list[str]:
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
     text = re.sub(r"\bw/o\b", " without ", text)
     text = re.sub(r"\bw/(?=\s|\w)", " with ", text)
+    text = re.sub(r"\bquiet (?=(?:the|that|this|those|these|my)\b)", "mute ", text)  # a verb here, not an adjective
     text = re.sub(r"[&+]", " and ", text)
     text = re.sub(r"[’‘`´]", "'", text)
     text = re.sub(r"'s\b|'", "", text)
@@ -131,6 +135,7 @@ class Lexicon:
             # written as one word, so that "foot steps" and "carhorn" are found too; the first entry of a phrase holds
             self._spelt.setdefault("".join(words), entry)
             self._inflected.setdefault("".join(self._bases[word] for word in words), entry)
+        self._uses = Counter(word for words, _ in folded for word in words)
         self._by_letter: dict[str, list[str]] = {}
         for word in sorted(self._bases):
             if len(word) >= 3:
@@ -156,7 +161,7 @@ class Lexicon:
                         yield phrase, Entry(SOUND, prefix + name, level)
         for label in self._concepts:
             name = label if label not in self._kinds else "kind:" + label
-            yield label, Entry(SOUND, name, 2)
+            yield label, Entry(SOUND, name, _RANKS["sounds"])
         for role, phrases in words.items():
             for phrase in phrases:
                 yield phrase, Entry(role)
@@ -176,15 +181,22 @@ class Lexicon:
     def _mended(self, token: str) -> Word:
         """The nearest word by edits and swaps: one in up to 7 letters (in 3, a swap only), two in longer words.
 
-        The first letter must be right, or swapped with the second: slips there are rare, and rhymes are many.
+        The first letter must be right, or swapped with the second: slips there are rare, and rhymes are many. Of two
+        words equally near the one in more phrases is meant.
         """
         allowed = 1 if len(token) < 8 else 2
-        near = self._by_letter.get(token[0], [])
-        swapped = [word for word in self._by_letter.get(token[1], []) if word[:2] == token[1::-1]]
-        best = process.extractOne(token, near + swapped, scorer=OSA.distance, score_cutoff=allowed)
-        if best is None or (min(len(best[0]), len(token)) == 3 and sorted(best[0]) != sorted(token)):
+        single = _TWICE.sub(r"\1", token)  # "dogg"
+        words = [
+            word for word in self._by_letter.get(token[0], []) if len(word) > 3 or len(token) == 3 or word == single
+        ]
+        words += [word for word in self._by_letter.get(token[1], []) if word[:2] == token[1::-1]]
+        near = process.extract(token, words, scorer=OSA.distance, score_cutoff=allowed, limit=None)
+        if len(token) == 3:
+            near = [found for found in near if sorted(found[0]) == sorted(token)]
+        if not near:
             return Word(token, token, 0.0)
-        return Word(best[0], self._bases[best[0]], 1.0 - best[1] / len(token))
+        best, slips, _ = min(near, key=lambda found: (found[1], -self._uses[found[0]]))
+        return Word(best, self._bases[best], 1.0 - slips / len(token))
 
     def find(self, words: Sequence[Word], at: int) -> tuple[Entry, int, float] | None:
         """The longest phrase that begins at word `at`: what it is, its length in words, its score."""
@@ -209,14 +221,15 @@ class Lexicon:
     def nearest(self, phrase: str, known: Collection[str]) -> tuple[str, ...]:
         """Three of the `known` labels (all, where there are fewer) that `phrase` may have meant, best first.
 
-        What `neighbours` says of it; then, where it is a label that is not known, its relatives; then by likeness: 0.7
-        of the edit ratio and 0.3 of the shared words, the best over all phrases of a label.
+        What `neighbours` says of it; then, where it is a label that is not known, its relatives; then by likeness, the
+        best over all phrases of a label: 0.7 of the edit ratio and 0.3 of the shared words (one word: the edit ratio).
         """
         phrase = phrase[:100]
         joined = "".join(fold(phrase))
         ordered = [label for label in (*self._neighbours.get(joined, ()), *self._relatives(phrase)) if label in known]
         likeness = dict.fromkeys(sorted(known), 0.0)
-        for scorer, weight in ((fuzz.ratio, 0.7), (fuzz.token_set_ratio, 0.3)):
+        blend = ((fuzz.ratio, 0.7), (fuzz.token_set_ratio, 0.3)) if " " in phrase else ((fuzz.ratio, 1.0),)
+        for scorer, weight in blend:
             best: dict[str, float] = {}
             for text, score, _ in process.extract(phrase, [*self._phrases, *likeness], scorer=scorer, limit=None):
                 for label in self.meaning(self._phrases[text]).scores if text in self._phrases else (text,):

@@ -10,8 +10,8 @@ words that keep or remove say what the set does to what was asked for so far:
 - Within a clause a narrower concept beats a wider one ("piano music" is piano), and a sound beats an act and an agent
   (`lexicon`). What follows a preposition behind a sound ("… in the kitchen", "… over the music") says where it is heard
   and is not asked for.
-- Harmless words (adjectives, adverbs in -ly, places) are dropped beside a sound. Any other word we do not know
-  refuses the whole prompt, as does a concept that the model does not know: nothing is passed through unasked.
+- Harmless words (adjectives and adverbs by list or ending, places) are dropped beside a sound. Any other word that is
+  not known refuses the whole prompt, as does a concept that the model lacks: nothing is passed through unasked.
 
 A match scores 1 for a phrase as the lexicon has it, 0.95 where a word was inflected, 1 − slips/letters where it was
 mended, times 0.8 where a word for several concepts ("animal") was used. A label is always a phrase for itself.
@@ -19,11 +19,14 @@ mended, times 0.8 where a word for several concepts ("animal") was used. A label
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from engine.errors import BadInput, UnknownPrompt
 from engine.lexicon import BOUNDARY, SOUND, Entry, Lexicon, Word, fold, lexicon_for
+
+_ADJECTIVE_ENDINGS = ("y", "ish", "ful", "ous", "less", "able", "ible", "ic", "al", "ive", "est")
 
 LONGEST_PROMPT = 2000
 """Characters."""
@@ -108,9 +111,14 @@ class ConceptSet:
 _NOTHING, _EVERYTHING = ConceptSet(()), ConceptSet((), inverted=True)
 
 
+@cache
+def _wider() -> Mapping[str, str]:
+    return lexicon_for().wider
+
+
 def _within(label: str, labels: Collection[str]) -> bool:
     """Whether a label or the wider one that contains it ("speech" contains "man speaking") is among `labels`."""
-    return label in labels or lexicon_for().wider.get(label) in labels
+    return label in labels or _wider().get(label) in labels
 
 
 def _joined(one: Sequence[Match], other: Sequence[Match]) -> tuple[Match, ...]:
@@ -118,7 +126,7 @@ def _joined(one: Sequence[Match], other: Sequence[Match]) -> tuple[Match, ...]:
     best: dict[str, float] = {}
     for match in (*one, *other):
         best[match.label] = max(match.score, best.get(match.label, 0.0))
-    wider = lexicon_for().wider
+    wider = _wider()
     return tuple(Match(label, score) for label, score in best.items() if wider.get(label) not in best)
 
 
@@ -130,7 +138,7 @@ def _common(one: Sequence[Match], other: Sequence[Match]) -> tuple[Match, ...]:
 
 def _less(one: Sequence[Match], other: Sequence[Match]) -> tuple[Match, ...]:
     """In `one` only. Of a wider label that loses a part, the other parts that have a name remain."""
-    gone, parts = {match.label for match in other}, lexicon_for().wider
+    gone, parts = {match.label for match in other}, _wider()
     left: list[Match] = []
     for match in one:
         inside = [label for label in parts if parts[label] == match.label]
@@ -215,7 +223,7 @@ class _Clause:
     beside: list[str]
     """Words that are harmless only beside a sound."""
     participles: list[str]
-    """Words that are harmless only beside a sound of the highest rank ("cat yawning", but not "man yawning")."""
+    """Words that are harmless beside a sound, but not beside an agent ("dog running", but not "man eating")."""
 
 
 class _Reader:
@@ -225,6 +233,7 @@ class _Reader:
         self._lexicon, self._words, self._known = lexicon, words, known
         self._so_far: ConceptSet | None = None
         self._kept_any = False
+        self._named: set[str] = set()
         self._keep, self._negated, self._negation_decides = True, False, False
         self._chain: list[ConceptSet] = []
         self._clause = _Clause([], [], [])
@@ -252,9 +261,7 @@ class _Reader:
 
     def _take(self, entry: Entry, words: Sequence[Word], score: float, after: int) -> None:
         text = " ".join(word.text for word in words)
-        if entry.role in ("everything", "maybe_everything"):
-            self._everything(entry, after)
-        elif entry.role in ("keep", "only", "remove", "post_remove", "not", "flip"):
+        if entry.role in ("keep", "only", "remove", "post_remove", "not", "flip"):
             self._turn(entry.role, text)
         elif entry.role == "split":
             self._end_chain() if text == "with" else self._end_clause()
@@ -262,12 +269,16 @@ class _Reader:
             self._elsewhere = self._elsewhere or bool(self._clause.sounds)
         elif self._elsewhere:
             return
+        elif entry.role in ("everything", "maybe_everything"):
+            self._everything(entry, after)
         elif entry.role == SOUND:
             self._clause.sounds.append((entry.rank, self._meaning(entry.name, score, text)))
         elif entry.role == "refused":
             raise _Unknown(text)
         elif entry.role == "place":
             self._clause.beside.append(text)
+        elif entry.role == "doing":
+            self._clause.participles.append(text)
 
     def _meaning(self, name: str, score: float, text: str) -> ConceptSet:
         meaning = self._lexicon.meaning(name)
@@ -280,7 +291,7 @@ class _Reader:
         """A word that the lexicon does not have."""
         if self._elsewhere or text.isdecimal():
             return
-        if len(text) >= 5 and text.endswith(("ly", "ish", "ful", "ous", "less")):
+        if len(text) >= 5 and text.endswith(_ADJECTIVE_ENDINGS):
             self._clause.beside.append(text)
         elif len(text) >= 6 and text.endswith(("ing", "ed")):
             self._clause.participles.append(text)
@@ -329,6 +340,14 @@ class _Reader:
         if not self._kept_any:
             self._so_far = _NOTHING
 
+    def _spared(self, removed: Sequence[ConceptSet]) -> ConceptSet:
+        """What a wider word does not take from what was kept: named alone ("vocals without the music"), or no noise."""
+        if self._so_far is None or self._so_far.inverted or all(len(own.matches) == 1 for own in removed):
+            return _NOTHING
+        if any(own.inverted for own in removed):
+            return self._so_far
+        return ConceptSet(tuple(match for match in self._so_far.matches if match.label in self._named))
+
     def _end_clause(self) -> None:
         """Narrow the clause to what it means and add it to the chain."""
         clause, self._clause = self._clause, _Clause([], [], [])
@@ -339,7 +358,7 @@ class _Reader:
                 raise _Unknown(rest[-1])
             return
         top = max(rank for rank, _ in clause.sounds)
-        if clause.participles and top < 2:
+        if clause.participles and top == 0:
             raise _Unknown(clause.participles[-1])
         self._chain.append(_narrowed(clause.sounds))
         self._negated = False
@@ -349,19 +368,30 @@ class _Reader:
         self._end_clause()
         if not self._chain:
             return
-        asked, self._chain = union_of(self._chain), []
+        parts, self._chain = self._chain, []
+        asked = union_of(parts)
         if self._so_far is None:
             self._so_far = _NOTHING if self._keep else _EVERYTHING
-        self._so_far = _union(self._so_far, asked) if self._keep else _minus(self._so_far, asked)
+        if self._keep:
+            self._so_far = _union(self._so_far, asked)
+            self._named |= {own.labels[0] for own in parts if len(own.matches) == 1 and not own.inverted}
+        else:
+            self._so_far = _union(_minus(self._so_far, asked), self._spared(parts))
         self._kept_any = self._kept_any or self._keep
 
 
 def _narrowed(sounds: Sequence[tuple[int, ConceptSet]]) -> ConceptSet:
     """Meaning of a clause: without sets that contain another of it; of the rest those of the highest rank."""
-
-    def contains(wide: ConceptSet, narrow: ConceptSet) -> bool:
-        return wide.labels != narrow.labels and not _minus(narrow, wide).matches and not _minus(narrow, wide).inverted
-
-    left = [(rank, own) for rank, own in sounds if not any(contains(own, other) for _, other in sounds)]
+    distinct = tuple(dict.fromkeys(sounds))  # a word said 300 times costs no more than once
+    left = [(rank, own) for rank, own in distinct if not any(_yields(rank, own, *other) for other in distinct)]
     top = max(rank for rank, _ in left)
     return union_of([own for rank, own in left if rank == top])
+
+
+def _yields(rank: int, wide: ConceptSet, other_rank: int, narrow: ConceptSet) -> bool:
+    """Whether a set contains a narrower one. An agent does not narrow an act of several kinds ("kids yelling")."""
+    if wide.labels == narrow.labels or (rank == 2 and other_rank == 0 and len(wide.matches) > 1):
+        return False
+    if wide.inverted or narrow.inverted:
+        return _minus(narrow, wide) == _NOTHING
+    return all(_within(label, wide.labels) for label in narrow.labels)

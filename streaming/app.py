@@ -1,6 +1,6 @@
 """The HTTP application and the process around it: routes, start and stop, SIGTERM.
 
-    create_app(settings) → Starlette        serve(settings) runs it until a signal
+create_app(settings) → Starlette        serve(settings) runs it until a signal
 """
 
 from __future__ import annotations

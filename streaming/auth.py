@@ -69,8 +69,14 @@ def choose_subprotocol(offered: Iterable[str]) -> str | None:
     if not names:
         return None
     message = f"Sec-WebSocket-Protocol: expected {SUBPROTOCOL}, got {', '.join(names)[:80]}"
-    raise Refusal("bad_message", message, Close.BAD_MESSAGE, field="Sec-WebSocket-Protocol", expected=SUBPROTOCOL,
-                  got=", ".join(names)[:80])
+    raise Refusal(
+        "bad_message",
+        message,
+        Close.BAD_MESSAGE,
+        field="Sec-WebSocket-Protocol",
+        expected=SUBPROTOCOL,
+        got=", ".join(names)[:80],
+    )
 
 
 def check_origin(origin: str | None, host: str | None, allowed: Iterable[str], *, keyless: bool) -> None:

@@ -230,15 +230,16 @@ class _ProgressBar:
     def __init__(self, title: str, shown: bool) -> None:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+        console = _errors()
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(),
-            console=_errors(),
+            console=console,
             transient=True,
-            disable=not shown,
+            disable=not (shown and console.is_terminal),
         )
         self._task = self._bar.add_task(title, total=None, speed="")
 

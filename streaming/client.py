@@ -94,7 +94,7 @@ class Totals:
     gather_s: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_HOPS))
 
 
-class _Captures:
+class Captures:
     """When each sample was captured and sent: the chunks of the last seconds, in order."""
 
     def __init__(self, rate: int) -> None:
@@ -177,7 +177,7 @@ class LiveClient:
         self.ended: dict[str, Any] = {}
         self.events: deque[dict[str, Any]] = deque(maxlen=256)
         self.totals = Totals()
-        self._captures = _Captures(sample_rate)
+        self._captures = Captures(sample_rate)
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
         self._hops: asyncio.Queue[Hop | None] = asyncio.Queue(_INBOX_MESSAGES)
@@ -189,6 +189,8 @@ class LiveClient:
         self._base = 0
         self._sequence = 0
         self._ending = False
+        self._end_said = False
+        self._patience: asyncio.Timeout | None = None
         self._over = False
 
     # --- life -------------------------------------------------------------------------------------------------
@@ -248,7 +250,7 @@ class LiveClient:
             self.totals.lost_samples += samples.shape[1]  # between two connections
             return
         if self._sequence == 0:
-            self._base = first
+            self._base = first  # and what was sent between the two connections is not part of it
         flags = FLAG_DISCONTINUITY if self._sequence == 0 and self.totals.reconnects else 0
         header = pack_header(0, flags, self._sequence, first - self._base)
         self._sequence += 1
@@ -315,10 +317,13 @@ class LiveClient:
         """Say that no more sound comes; the iterator gives what is left and stops.
 
         Raises:
-            Disconnected: no connection now.
+            Disconnected: the connection was lost just now.
         """
         self._ending = True
-        await self._say({"type": "end"})
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + _END_S)
+        if self._socket is not None:  # else it is said as soon as there is a connection again
+            await self._say({"type": "end"})
 
     async def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
         async with self._replying:
@@ -334,6 +339,7 @@ class LiveClient:
     async def _say(self, message: dict[str, Any]) -> None:
         if self._socket is None:
             raise Disconnected("no connection now")
+        self._end_said = self._end_said or message["type"] == "end"
         try:
             async with asyncio.timeout(_SEND_S):
                 await self._socket.send(json.dumps(message))
@@ -371,6 +377,7 @@ class LiveClient:
             socket.transport.abort()
             raise
         self._sequence = 0
+        self._base = self.totals.sent_samples  # the server counts a new session from 0
         self._socket = socket
 
     def _start(self) -> dict[str, Any]:
@@ -392,6 +399,7 @@ class LiveClient:
         if message["type"] != "started":
             raise Disconnected(f"expected 'started', got {message['type']!r}")
         self.started = message
+        self._hear(message)
         self._learn_tracks(message)
         self._fresh_tracks = set(self._tracks)
 
@@ -424,9 +432,9 @@ class LiveClient:
         last_error: dict[str, Any] | None = None
         try:
             while True:
-                limit_s = _END_S if self._ending else None
-                async with asyncio.timeout(limit_s):
+                async with asyncio.timeout(_END_S if self._ending else None) as self._patience:
                     message = await socket.recv()
+                self._patience = None
                 if isinstance(message, bytes):
                     await self._receive(message)
                     continue
@@ -440,11 +448,13 @@ class LiveClient:
             self._socket = None
             socket.transport.abort()
             raise Disconnected(f"the server did not end within {_END_S:.0f} s") from None
+        finally:
+            self._patience = None
         if self.ended and self._ending:
             return True
         if last_error is not None and not last_error.get("retryable"):
             raise server_error(last_error)
-        if self._ending:
+        if self._ending and self._end_said:
             raise Disconnected("the connection was lost before the end")
         return False
 
@@ -458,7 +468,10 @@ class LiveClient:
             try:
                 # Counted before, so that the first chunk on the new connection carries the flag.
                 self.totals.reconnects += 1
-                return await self._open()
+                await self._open()
+                if self._ending:
+                    await self._say({"type": "end"})
+                return
             except (Disconnected, NoCapacity):
                 self.totals.reconnects -= 1
             except Refusal as error:

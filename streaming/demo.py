@@ -25,6 +25,7 @@ from engine.frames import Samples
 from engine.score import si_sdr_db
 from streaming.client import ONLY_TARGET, Hop, LiveClient, percentiles_ms
 from streaming.demo_picture import draw_spectrograms
+from streaming.live_pipe import together
 from streaming.local_server import local_server
 from streaming.media_writing import SoundWriter
 from streaming.scene import Scene, load_scene
@@ -127,7 +128,7 @@ def _play(url: str, rate: int, mixture: Samples, prompt: str, console: Console) 
         TextColumn("{task.completed:4.1f} s   {task.fields[news]}"),
         console=console,
         refresh_per_second=4,
-        disable=console.quiet,
+        disable=console.quiet or not console.is_terminal,
         transient=True,
     )
     task = bar.add_task(f"streaming, asking for “{prompt}”", total=mixture.shape[1] / rate, news="")
@@ -159,35 +160,36 @@ async def _stream(url: str, rate: int, mixture: Samples, prompt: str, tell: Call
         url, prompt=prompt, sample_rate=rate, encoding="pcm_f32le", residual=True, reconnect_s=0.0, on_event=note
     ) as live:
         heard.started = live.started
-        playing = asyncio.create_task(_send(live, mixture, rate))
-        began_s = time.perf_counter()
-        try:
-            async for hop in live:
-                heard.first_hop_s = heard.first_hop_s or hop.received_s - began_s
-                pieces.setdefault(hop.track, []).append(hop)
-                heard.hops += 1
-                if not playing.done():
-                    heard.while_playing += 1
-                    if hop.latency_s is not None and hop.gather_s is not None:
-                        heard.arrival_s.append(hop.latency_s)
-                        heard.gather_s.append(hop.gather_s)
-            await playing
-        finally:
-            playing.cancel()
-            await asyncio.gather(playing, return_exceptions=True)
+        playing = asyncio.Event()
+        await together(_send(live, mixture, rate, playing), _receive(live, heard, pieces, playing))
         heard.ended = live.ended
     heard.tracks = {name: np.concatenate([hop.samples for hop in hops], axis=1) for name, hops in pieces.items()}
     return heard
 
 
-async def _send(live: LiveClient, mixture: Samples, rate: int) -> None:
+async def _receive(live: LiveClient, heard: Heard, pieces: dict[str, list[Hop]], playing: asyncio.Event) -> None:
+    began_s = time.perf_counter()
+    async for hop in live:
+        heard.first_hop_s = heard.first_hop_s or hop.received_s - began_s
+        pieces.setdefault(hop.track, []).append(hop)
+        heard.hops += 1
+        if playing.is_set():
+            heard.while_playing += 1
+            if hop.latency_s is not None and hop.gather_s is not None:
+                heard.arrival_s.append(hop.latency_s)
+                heard.gather_s.append(hop.gather_s)
+
+
+async def _send(live: LiveClient, mixture: Samples, rate: int, playing: asyncio.Event) -> None:
     """The scene in chunks of 10 ms, each when its last sample is due."""
+    playing.set()
     chunk = round(rate * CHUNK_S)
     began_s = time.perf_counter()
     for start in range(0, mixture.shape[1], chunk):
         piece = mixture[:, start : start + chunk]
         await asyncio.sleep(began_s + (start + piece.shape[1]) / rate - time.perf_counter())
         await live.send(piece)
+    playing.clear()
     await live.end()
 
 

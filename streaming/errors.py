@@ -46,9 +46,7 @@ class Refusal(WinnowError):
         details: further members of the `error` message (`field`, `suggestions`, `retry_after_s` …).
     """
 
-    def __init__(
-        self, code: str, message: str, close: int, *, retryable: bool = False, **details: Any
-    ) -> None:
+    def __init__(self, code: str, message: str, close: int, *, retryable: bool = False, **details: Any) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -99,9 +97,7 @@ def no_capacity(reason: str, retry_after_s: float) -> Refusal:
 def too_large(what: str, expected: str, got: str) -> Refusal:
     """A message over the limit in bytes or in seconds."""
     message = f"{what}: expected {expected}, got {got}"
-    return Refusal(
-        "message_too_large", message, Close.TOO_LARGE, field=what, expected=expected, got=got
-    )
+    return Refusal("message_too_large", message, Close.TOO_LARGE, field=what, expected=expected, got=got)
 
 
 def draining(close: int, retry_after_s: float) -> Refusal:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
@@ -73,14 +73,18 @@ async def run_framed(wish: Wish, source: Source, open_sink: Callable[[], Sink]) 
     )
     async with client as live:
         with _kept(open_sink()) as sink:
-            sending = asyncio.create_task(_send_all(live, source))
-            try:
-                await _write_all(live, sink, wish.track, source)
-                await sending
-            finally:
-                sending.cancel()
-                await asyncio.gather(sending, return_exceptions=True)
+            await together(_send_all(live, source), _write_all(live, sink, wish.track, source))
     return live.totals
+
+
+async def together(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run all to the end; the first error cancels the others and is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                group.create_task(part)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def _send_all(live: LiveClient, source: Source) -> None:
@@ -95,13 +99,20 @@ async def _write_all(live: LiveClient, sink: Sink, track: str, source: Source) -
         if hop.track.endswith(track):
             await _write(hop, sink, position, source)
             position = hop.pts + hop.samples.shape[1]
+    if live.totals.lost_samples:
+        await _silence(live.totals.sent_samples - position, sink, source)
 
 
 async def _write(hop: Hop, sink: Sink, position: int, source: Source) -> None:
-    gap = min(hop.pts - position, round(_LONGEST_FILL_S * source.rate))
-    if gap > 0:
-        await sink.write(np.zeros((source.channels, gap), np.float32))
+    gap = hop.pts - position
+    await _silence(gap, sink, source)
     await sink.write(hop.samples[:, max(-gap, 0) :])
+
+
+async def _silence(count: int, sink: Sink, source: Source) -> None:
+    count = min(count, round(_LONGEST_FILL_S * source.rate))
+    if count > 0:
+        await sink.write(np.zeros((source.channels, count), np.float32))
 
 
 async def run_raw(wish: Wish, source: Source, open_sink: Callable[[], Sink]) -> Totals:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from engine.errors import WinnowError
+from streaming.settings import Settings
 
 READY_WITHIN_S = 60.0
 _STOP_WITHIN_S = 15.0
@@ -38,11 +38,11 @@ def local_server(model: str) -> Iterator[tuple[str, dict[str, Any]]]:
     command = [sys.executable, "-m", "streaming.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--model", model, "--log-level", "warning"]
     # Settings meant for another server (keys, limits) must not change this one.
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("WINNOW_")}
+    unset = [part for name in Settings.model_fields for part in ("-u", f"WINNOW_{name.upper()}")]
     # A file and no pipe: nobody reads it while the scene plays, and a full pipe would stop the server.
     with tempfile.TemporaryFile() as words:
         process = subprocess.Popen(
-            command, env=surroundings, stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT
+            ["env", *unset, *command], stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT
         )
         try:
             yield f"ws://127.0.0.1:{port}", _ready(process, port, words)

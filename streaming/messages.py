@@ -238,5 +238,3 @@ def _first_of(error: ValidationError) -> BadMessage:
 def _expectation(message: str) -> str:
     """Pydantic's sentence without its opening: `Input should be a valid integer` → `a valid integer`."""
     return message.removeprefix("Input should be ")
-
-

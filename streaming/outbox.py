@@ -94,8 +94,7 @@ class Outbox:
 
     def numbered(self, hop: Hop) -> bytes:
         """A hop's message, its sequence number counting only what was sent."""
-        dropped = self._dropped.get(hop.track)
-        if not dropped:
+        if not self._dropped or not (dropped := self._dropped.get(hop.track)):
             return hop.message
         message = bytearray(hop.message)
         struct.pack_into("<I", message, SEQUENCE_OFFSET, (hop.sequence - dropped) % (1 << 32))

@@ -241,12 +241,12 @@ class Runner:
             ended = {**self._stream.totals(), "dropped_frames": self._outbox.dropped_hops}
             code = self._farewell[1] if self._farewell is not None else Close.DONE
             self._say_farewell([ended], code)
-        elif self._running:
+        elif self._running and (self.socket.read_paused or self._outbox):
             self._balance()
 
     def _send(self, delivery: Delivery) -> None:
         outbox, socket = self._outbox, self.socket
-        if socket.clear and not outbox:
+        if socket.writable.is_set() and not outbox:
             socket.write_binary([outbox.numbered(hop) for hop in delivery.hops])
             sent_s = self._clock() - delivery.made_s
             self._sent_s.append(sent_s)

@@ -5,7 +5,7 @@ Everything here runs on the worker's thread and nowhere else. The other half is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,9 @@ from engine.errors import CallerError, NoCapacity
 from engine.frames import Activity, Piece
 from engine.prompt import ConceptSet, Target
 from engine.session import Session
+from streaming.encoding import Encoded
 from streaming.errors import Refusal, refusal_of
-from streaming.media import PcmDecoder, encode_pcm
+from streaming.media import PcmDecoder
 from streaming.protocol import (
     FLAG_DISCONTINUITY,
     FLAG_LAST,
@@ -80,6 +81,7 @@ class Stream:
     def __init__(self, name: str, request: SessionRequest, deliver: Callable[[Delivery], None]) -> None:
         self.name, self.request, self.deliver = name, request, deliver
         self.session: Session | None = None
+        self.encoding, self.channels = request.audio.encoding, request.audio.channels
         self.rows: list[tuple[float, float, float]] = []
         """Stages of the hops since the worker last looked, for the metrics."""
         self.hops_shown = self.late_hops_shown = 0
@@ -94,7 +96,9 @@ class Stream:
         self._in_end = 0
         self._out_end_s = 0.0
         self._texts: list[dict[str, Any]] = []
+        self._pieces: list[Piece] = []
         self._taken_bytes = 0
+        self._report_bytes = _REPORT_OVER_S * self._rate * self._frame_bytes
         self._refusal: Refusal | None = None
         self._over = self._ending = False
         self._warned: dict[str, float] = {}
@@ -256,12 +260,25 @@ class Stream:
 
     # --- what goes back ---------------------------------------------------------------------------------------
 
-    def collect(self, now_s: float) -> Delivery | None:
-        """What has come of the last tick, or None where that is nothing worth a wake."""
+    def take(self) -> list[Piece]:
+        """The pieces of the last tick that are to be sent; `collect` packs them."""
+        session = self.session
+        if session is not None:
+            self._pieces = [piece for piece in session.take() if piece.track in self._sequence]
+        return self._pieces
+
+    def collect(self, payloads: Sequence[Encoded], now_s: float) -> Delivery | None:
+        """What has come of the last tick, or None where that is nothing worth a wake.
+
+        Args:
+            payloads: the pieces of `take`, encoded.
+            now_s: clock time of the end of the tick.
+        """
         session = self.session
         delivery = Delivery(self, made_s=now_s)
         if session is not None:
-            delivery.hops = self._hops(session.take(), now_s)
+            if self._pieces:
+                delivery.hops = self._hops(payloads, now_s)
             for event in session.take_events():
                 self._tell(event, now_s)
             if session.failed is not None:
@@ -280,20 +297,13 @@ class Stream:
         delivery.taken_bytes, self._taken_bytes = self._taken_bytes, 0
         return delivery
 
-    @property
-    def _report_bytes(self) -> float:
-        return _REPORT_OVER_S * self._rate * self._frame_bytes
-
-    def _hops(self, pieces: list[Piece], now_s: float) -> list[Hop]:
+    def _hops(self, payloads: Sequence[Encoded], now_s: float) -> list[Hop]:
         hops = []
-        encoding = self.request.audio.encoding
-        for piece in pieces:
+        pieces, self._pieces = self._pieces, []
+        for piece, (payload, clipped) in zip(pieces, payloads, strict=True):
             track = piece.track
             begin, count = piece.pts, piece.samples.shape[1]
-            sequence = self._sequence.get(track)
-            if sequence is None:
-                continue
-            payload, clipped = encode_pcm(piece.samples, encoding)
+            sequence = self._sequence[track]
             if clipped:
                 self._warn("clipped", "samples over full scale were clipped; lower gain_db", now_s)
             if self._raw:
@@ -393,4 +403,3 @@ def _round_ms(seconds: float) -> float:
 
 def _ms(percentiles: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(("p50", "p95", "p99"), map(_round_ms, percentiles), strict=True))
-

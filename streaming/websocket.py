@@ -53,9 +53,7 @@ class LiveEndpoint:
         subprotocol = None
         try:
             subprotocol = choose_subprotocol(scope.get("subprotocols", ()))
-            check_origin(
-                headers.get("origin"), headers.get("host"), settings.allowed_origins, keyless=not keys
-            )
+            check_origin(headers.get("origin"), headers.get("host"), settings.allowed_origins, keyless=not keys)
             key = keys.admit(headers.get("authorization"))
             self._server.welcome()
             request = parse_query(scope["query_string"].decode("latin-1"))

@@ -11,14 +11,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from queue import SimpleQueue
 from typing import Any
 
 from engine.batcher import Batcher
 from engine.bundle import Bundle
 from engine.errors import NoCapacity, WinnowError
+from engine.frames import Samples
 from engine.session import Session
+from streaming.encoding import Encoded, encode_together
+from streaming.media import encode_pcm
 from streaming.metrics import Metrics
 from streaming.stream import Delivery, Stream
 
@@ -191,10 +195,8 @@ class Worker:
                 touched[stream] = None
         now_s = self._clock()
         deliveries = []
-        for stream in touched:
-            if stream.over:
-                continue
-            delivery = stream.collect(now_s)
+        for stream, payloads in self._encoded([stream for stream in touched if not stream.over]):
+            delivery = stream.collect(payloads, now_s)
             if delivery is not None:
                 deliveries.append(delivery)
                 if stream.over:
@@ -206,6 +208,20 @@ class Worker:
         if now_s - self._measured_s >= _MEASURE_EVERY_S:
             self._measured_s = now_s
             self.step_p95_s, self.load = self._batcher.step_p95_s, self._batcher.load
+
+    def _encoded(self, streams: list[Stream]) -> Iterator[tuple[Stream, list[Encoded]]]:
+        """The streams with their pieces as bytes; those that speak s16 are encoded together."""
+        taken = [(stream, stream.take()) for stream in streams]
+        alike: dict[int, list[Samples]] = {}
+        for stream, pieces in taken:
+            if stream.encoding == "pcm_s16le":
+                alike.setdefault(stream.channels, []).extend(piece.samples for piece in pieces)
+        s16 = {channels: iter(encode_together(samples)) for channels, samples in alike.items()}
+        for stream, pieces in taken:
+            if stream.encoding == "pcm_s16le":
+                yield stream, list(islice(s16[stream.channels], len(pieces)))
+            else:
+                yield stream, [encode_pcm(piece.samples, stream.encoding) for piece in pieces]
 
     def _fail_all(self, error: Exception) -> None:
         deliveries = []

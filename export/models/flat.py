@@ -33,16 +33,19 @@ def compress(power: Tensor) -> Tensor:
     return torch.exp(0.5 * COMPRESSION * torch.log(power + FLOOR))
 
 
-def _remember(gru: nn.GRU) -> None:
-    """Let half of the units begin with memories of 2 to 200 hops, spread evenly over the logarithm ("chrono"
-    initialisation, Tallec and Ollivier 2018, eq. 17): by default all begin with two hops, 20 ms, and gradients die there.
+def _remembering_gru(width: int) -> nn.GRU:
+    """A GRU of which half of the units begin with memories of 2 to 200 hops, spread evenly over the logarithm.
 
-    torch stacks the biases as reset, update, new; the update gate keeps the old state where it is near 1.
+    "Chrono" initialisation, Tallec and Ollivier 2018, eq. 17: by default all units remember two hops, 20 ms, and what
+    lies further back has no gradient. torch stacks the biases as reset, update, new; the update gate keeps the old
+    state where it is near 1.
     """
-    width = gru.hidden_size
+    gru = nn.GRU(width, width, batch_first=True)
     hops = torch.logspace(math.log10(2.0), math.log10(200.0), width // 2)
     with torch.no_grad():
-        gru.bias_hh_l0[width : width + width // 2] = torch.log(hops - 1 + 1e-3)
+        bias = dict(gru.named_parameters())["bias_hh_l0"]
+        bias[width : width + width // 2] = torch.log(hops - 1 + 1e-3)
+    return gru
 
 
 class FlatCore(nn.Module):
@@ -58,14 +61,12 @@ class FlatCore(nn.Module):
         self.norm_in = nn.LayerNorm(width, elementwise_affine=False)
         self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(config.blocks + 1))
         self.film = nn.Linear(config.query, 2 * width * (config.blocks + 1))
-        self.grus = nn.ModuleList(nn.GRU(width, width, batch_first=True) for _ in range(config.blocks))
+        self.grus = nn.ModuleList(_remembering_gru(width) for _ in range(config.blocks))
         self.joins = nn.ModuleList(nn.Linear(width, width) for _ in range(config.blocks))
         self.mask_out = nn.Linear(width, config.bins)
         self.active_out = nn.Linear(width, 1)
         nn.init.normal_(self.film.weight, std=0.3 / config.query**0.5)
         nn.init.zeros_(self.film.bias)
-        for gru in self.grus:
-            _remember(gru)
 
     def features(self, power: Tensor) -> Tensor:
         """`[B, T, hidden]` from `[B, T, bins]`: the compressed spectrum over its mean, and the mean's logarithm.

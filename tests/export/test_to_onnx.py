@@ -19,4 +19,4 @@ def test_the_graph_has_the_contract_and_few_nodes(model: QueriedSeparator) -> No
 def test_it_is_small_enough_for_a_repository() -> None:
     from export.models.flat import FlatConfig, FlatCore
 
-    assert to_onnx.separator_graph(FlatCore(FlatConfig())).ByteSize() < 5e6
+    assert to_onnx.separator_graph(FlatCore(FlatConfig())).ByteSize() < 6e6

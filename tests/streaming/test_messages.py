@@ -73,7 +73,10 @@ def changed(**members: Any) -> str:
         (changed(targets=[{"id": "", "prompt": "dog"}]), "targets.0.id"),
         (changed(targets=[{"prompt": "dog"}]), "targets.0.id"),
         (changed(targets=[{"id": "a", "prompt": "dog", "gain": 3}]), "targets.0.gain"),
-        (changed(targets=[{"id": "a", "prompt": "dog", "spans": [{"start": -1, "end": 2}]}]), "targets.0.spans.0.start"),
+        (
+            changed(targets=[{"id": "a", "prompt": "dog", "spans": [{"start": -1, "end": 2}]}]),
+            "targets.0.spans.0.start",
+        ),
         (changed(targets="absent"), "targets"),
         (changed(audio="absent"), "audio"),
         (changed(**{"return": ["loudness"]}), "return.0"),

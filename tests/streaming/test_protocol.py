@@ -122,9 +122,7 @@ def test_the_sequence_wraps() -> None:
     assert unpack_header(pack_header(0, 0, 2**32, 5)).sequence == 0
 
 
-@pytest.mark.parametrize(
-    ("text", "field"), [("02" + "00" * 15, "header.version"), ("0103" + "00" * 14, "header.kind")]
-)
+@pytest.mark.parametrize(("text", "field"), [("02" + "00" * 15, "header.version"), ("0103" + "00" * 14, "header.kind")])
 def test_other_versions_and_kinds_are_refused(text: str, field: str) -> None:
     with pytest.raises(BadMessage) as refused:
         unpack_header(bytes.fromhex(text))

@@ -6,10 +6,10 @@ import asyncio
 import json
 import struct
 from collections.abc import AsyncIterator
-from typing import Any
 from urllib.parse import quote
 
 import pytest
+from websockets.asyncio.client import connect
 
 from engine.bundle import Bundle, load_bundle
 from tests.streaming.live import END, HEADER, START, House, framed_messages, house, listen, next_text, noise, talk
@@ -78,7 +78,6 @@ async def test_framed_mode_names_the_mistake(
     ],
 )
 async def test_raw_mode_names_the_mistake(server: House, query: str, field: str, close: int) -> None:
-    from websockets.asyncio.client import connect
 
     async with connect(f"{server.url}?{query}", compression=None) as link:
         heard = await talk(link, [])
@@ -198,9 +197,9 @@ async def test_a_thousand_connects_and_kills() -> None:
 async def kill_a_thousand(server: House) -> None:
     """Connect and reset, fifty at a time."""
     request = (
-        "GET /v1/live?prompt=speech HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: d2lubm93LWJlbmNobWFyaw==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    ).encode()
+        b"GET /v1/live?prompt=speech HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: d2lubm93LWJlbmNobWFyaw==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
 
     async def one(index: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -216,63 +215,3 @@ async def kill_a_thousand(server: House) -> None:
         for first in range(0, 1000, 50):
             await asyncio.gather(*(one(index) for index in range(first, first + 50)))
     await server.empty()
-
-
-async def test_a_raw_client_that_never_reads(identity: Bundle) -> None:
-    async with house(identity, slow_consumer_s=0.3) as server:
-        async with server.raw(encoding="pcm_f32le", channels=2) as link:
-            await next_text(link, "started")
-            link.transport.pause_reading()
-            data = bytes(2 * 4 * 9600)
-            peak_s = 0.0
-
-            async def send() -> None:
-                nonlocal peak_s
-                while server.live.sessions:
-                    await link.send(data)
-                    for runner in server.live.sessions.values():
-                        peak_s = max(peak_s, runner._outbox.seconds)
-
-            sending = asyncio.create_task(send())
-            async with server.raw() as other:
-                sound = noise(48000).tobytes()
-                assert (await talk(other, [sound, END])).sound == sound
-            await server.empty()
-            sending.cancel()
-            # Never more than the outbox and what was in the engine when reading stopped.
-            assert peak_s < 0.4 + 2.0 + 2.0
-            link.transport.resume_reading()
-            heard = await listen(link)
-        assert heard.close == 1008
-        assert heard.error["code"] == "slow_consumer"
-
-
-async def test_a_framed_client_that_does_not_read_loses_oldest_hops_and_is_told(identity: Bundle) -> None:
-    start: dict[str, Any] = {**START, "audio": {"encoding": "pcm_f32le", "sample_rate": 48000, "channels": 2}}
-    async with house(identity) as server, server.framed() as link:
-        await link.send(json.dumps(start))
-        await next_text(link, "started")
-        runner = server.only_session()
-        link.transport.pause_reading()
-        messages = iter(framed_messages(bytes(8 * 48000 * 60), 8))
-        sent = 0
-        while runner._outbox.dropped_hops < 50:
-            await link.send(next(messages))
-            sent += 1
-            assert runner._outbox.seconds <= 0.4
-        link.transport.resume_reading()
-        await link.send(END)
-        heard = await listen(link)
-    assert heard.close == 1000
-    assert heard.of("ended")[0]["dropped_frames"] >= 50
-    for index in (0, 1):
-        headers = heard.track(index)[1]
-        assert [header[4] for header in headers] == list(range(len(headers)))
-        gaps = [(gap["from"], gap["to"]) for gap in heard.of("gap") if gap["track"] == index]
-        payloads = [(message, HEADER.unpack_from(message)) for message in heard.binary if message[2] == index]
-        heard_spans = [(header[5], header[5] + (len(message) - 16) // 8) for message, header in payloads]
-        # What came and what is named as missing make up the whole, without a hole or an overlap.
-        spans = sorted(span for span in (*gaps, *heard_spans) if span[0] != span[1])
-        assert spans[0][0] == 0
-        assert all(left[1] == right[0] for left, right in zip(spans, spans[1:], strict=False))
-        assert spans[-1][1] == sent * 480

@@ -1,0 +1,80 @@
+"""The HTTP part and the process around it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+
+from engine.bundle import Bundle
+from streaming.app import uvicorn_server
+from tests.streaming.live import END, House, house, listen, next_text, noise
+
+
+@pytest.fixture
+async def server(identity: Bundle) -> AsyncIterator[House]:
+    """A server with the identity bundle."""
+    async with house(identity) as running:
+        yield running
+
+
+async def test_operations(server: House) -> None:
+    async with httpx.AsyncClient(base_url=server.http) as web:
+        assert (await web.get("/healthz")).json() == {"alive": True}
+        ready = (await web.get("/readyz")).json()
+        assert ready["ready"] is True
+        assert (ready["model"], ready["provider"]) == ("identity", server.live.worker.bundle.provider)
+        assert "identity" in [model["name"] for model in (await web.get("/v1/models")).json()["models"]]
+        assert (await web.get("/v1/sessions")).json() == {"sessions": []}
+        async with server.raw() as link:
+            await next_text(link, "started")
+            (session,) = (await web.get("/v1/sessions")).json()["sessions"]
+            assert (session["mode"], session["state"]) == ("raw", "running")
+            await link.send(noise(4800).tobytes())
+            await link.send(END)
+            await listen(link)
+        page = (await web.get("/metrics")).text
+        assert "winnow_sessions_opened_total 1.0" in page
+        assert 'winnow_hop_seconds_count{stage="model"}' in page
+        hops = next(line for line in page.splitlines() if line.startswith("winnow_hops_total"))
+        assert float(hops.split()[1]) >= 10
+        assert (await web.get("/nowhere")).status_code == 404
+
+
+async def test_sigterm_stops_the_real_process_in_order() -> None:
+    code = (
+        "import streaming.app\nfrom streaming.settings import Settings\n"
+        "real = streaming.app.uvicorn_server\n"
+        "def told(settings):\n"
+        "    server = real(settings)\n"
+        "    startup = server.startup\n"
+        "    async def started(sockets=None):\n"
+        "        await startup(sockets)\n"
+        "        print(server.servers[0].sockets[0].getsockname()[1], flush=True)\n"
+        "    server.startup = started\n"
+        "    return server\n"
+        "streaming.app.uvicorn_server = told\n"
+        "streaming.app.serve(Settings(port=0, model='identity'))\n"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    async with asyncio.timeout(40):
+        port = int(await process.stdout.readline())
+        async with connect(f"ws://127.0.0.1:{port}/v1/live?prompt=speech") as link:
+            await link.send(noise(4800).tobytes())
+            await next_text(link, "started")
+            process.send_signal(signal.SIGTERM)
+            heard = await listen(link)
+        assert (heard.close, heard.error["code"]) == (1001, "draining")
+        assert await process.wait() == 0
+
+
+def test_the_largest_route_sets_uvicorns_limit(identity: Bundle) -> None:
+    from streaming.settings import LARGEST_MESSAGE_BYTES, Settings
+
+    assert uvicorn_server(Settings(), identity).config.ws_max_size == LARGEST_MESSAGE_BYTES == 64 * 1024 * 1024

@@ -1,0 +1,145 @@
+"""The command as a user meets it: help with examples, one line for an error, exit codes, JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streaming.cli import main
+from tests.streaming.media_files import read_all, tone, write_sound
+from tests.streaming.test_media_writing import disk_of
+
+COMMANDS = ("serve", "separate", "live", "demo", "models")
+
+
+def winnow(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
+    """Run the command in this process; the exit code."""
+    monkeypatch.setattr(sys, "argv", ["winnow", *map(str, words)])
+    try:
+        main()
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else 0
+    return 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert winnow(monkeypatch, command, "--help") == 0
+    said = capsys.readouterr().out
+    assert "Example" in said
+    assert f"winnow {command}" in said
+
+
+def test_the_commands_are_listed_without_loading_what_they_need() -> None:
+    script = (
+        "import sys; from streaming.cli import app; "
+        "heavy = {'numpy', 'av', 'onnxruntime', 'uvicorn', 'matplotlib', 'scipy'} & set(sys.modules); "
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert winnow(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.startswith("winnow ")
+
+
+def test_separate_writes_files_and_one_json_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_sound(tmp_path / "a.wav", tone(48000), 48000, "pcm_s16le")
+    words = (
+        "separate",
+        file,
+        "-p",
+        "man speaking",
+        "-p",
+        "rain",
+        "--span",
+        "+0.1:0.5",
+        "--model",
+        "identity",
+        "--json",
+    )
+    assert winnow(monkeypatch, *words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [Path(one["path"]).name for one in told["outputs"]] == ["a.man-speaking.wav", "a.rain.wav", "a.residual.wav"]
+    assert told["samples"] == 48000
+    assert read_all(tmp_path / "a.rain.wav").shape == (1, 48000)
+
+
+def test_separate_tells_a_person_what_it_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_sound(tmp_path / "a.wav", tone(48000), 48000, "pcm_s16le")
+    assert winnow(monkeypatch, "separate", file, "-p", "speech", "-m", "identity", "-o", tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "real time" in said
+    assert "identity" in said
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("winnow: ")
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+def test_the_callers_mistakes_are_one_line_and_exit_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_sound(tmp_path / "a.wav", tone(48000), 48000, "pcm_s16le")
+    identity = ("-m", "identity")
+    assert winnow(monkeypatch, "separate", tmp_path / "no.wav", "-p", "speech", *identity) == 2
+    assert "existing file" in one_line(capsys)
+    assert winnow(monkeypatch, "separate", file, "-p", "zorgle", *identity) == 2
+    assert "nearest" in one_line(capsys)
+    assert winnow(monkeypatch, "separate", file, "-p", "speech", "--span", "x", *identity) == 2
+    assert "span" in one_line(capsys)
+    assert winnow(monkeypatch, "separate", file, "-p", "speech", "-f", "xyz", *identity) == 2
+    assert "format" in one_line(capsys)
+    assert winnow(monkeypatch, "separate", file, "-p", "speech", "-m", "no_such") == 2
+    assert "no_such" in one_line(capsys)
+    assert winnow(monkeypatch, "separate", file, "-p", "", *identity) == 2
+    one_line(capsys)
+    assert winnow(monkeypatch, "serve", "--port", "99999") == 2
+    assert "port" in one_line(capsys)
+    assert winnow(monkeypatch, "serve", "--host", "0.0.0.0") == 2
+    assert "WINNOW_API_KEYS" in one_line(capsys)
+    assert winnow(monkeypatch, "live", "-p", "speech", "-i", file, "-o", file) == 2
+    assert "output" in one_line(capsys)
+    assert winnow(monkeypatch, "separate", file) == 2  # no prompt: typer's own words
+
+
+def test_errors_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert winnow(monkeypatch, "separate", tmp_path / "no.wav", "-p", "speech", "-m", "identity", "--json") == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "bad_input"
+
+
+def test_a_full_disk_exits_1_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_sound(tmp_path / "a.flac", tone(5 * 48000), 48000, "flac")
+    with disk_of(100_000):
+        code = winnow(monkeypatch, "separate", file, "-p", "speech", "-m", "identity")
+    assert code == 1
+    assert "cannot write" in one_line(capsys)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_no_server_exits_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_sound(tmp_path / "a.wav", tone(4800), 48000, "pcm_s16le")
+    words = ("live", "-p", "speech", "-i", file, "-o", tmp_path / "b.wav", "-s", "ws://127.0.0.1:1")
+    assert winnow(monkeypatch, *words) == 1
+    assert "127.0.0.1:1" in one_line(capsys)
+    assert not (tmp_path / "b.wav").exists()
+
+
+def test_models_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    winnow(monkeypatch, "models", "--json")
+    assert "identity" in {one["name"] for one in json.loads(capsys.readouterr().out)}

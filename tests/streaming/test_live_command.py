@@ -1,0 +1,52 @@
+"""`winnow live` with its flags, against the real server in another thread's loop."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.bundle import Bundle
+from engine.errors import BadInput
+from streaming.live_command import LiveOrder, run_live
+from tests.streaming.live import house
+from tests.streaming.media_files import read_all, tone, write_sound
+
+ORDER = LiveOrder(
+    server="ws://127.0.0.1:9", prompt="speech", input="in.wav", output="out.wav", track="target", raw=False,
+    sample_rate=48000, channels=1, encoding="pcm_s16le", model="default", api_key=None,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", [False, True])
+async def test_a_file_goes_through_in_real_time(tmp_path: Path, identity: Bundle, raw: bool) -> None:
+    samples = tone(24000, 2)
+    file = write_sound(tmp_path / "in.wav", samples, 48000, "pcm_f32le")
+    said: list[str] = []
+    async with house(identity) as home:
+        order = replace(ORDER, server=home.url, input=str(file), output=str(tmp_path / "out.flac"), raw=raw)
+        totals = await asyncio.to_thread(run_live, order, said.append)
+    np.testing.assert_allclose(read_all(tmp_path / "out.flac"), samples, atol=1e-6)
+    assert totals["sent_s"] == 0.5
+    assert (totals["lost_samples"], totals["reconnects"]) == (0, 0)
+    assert "20.0 ms" in said[0]
+    assert "out.flac" in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"encoding": "mp3"}, "encoding"),
+        ({"prompt": "  "}, "prompt"),
+        ({"output": "out.xyz"}, "output"),
+        ({"output": "in.wav"}, "output"),
+        ({"input": "/no/such.wav"}, "file"),
+    ],
+)
+def test_flags_are_checked_before_anything_is_opened(change: dict[str, str], field: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        run_live(replace(ORDER, **change), None)  # type: ignore[arg-type]
+    assert caught.value.field == field

@@ -1,0 +1,120 @@
+"""How many sessions there may be, and how a server is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+from websockets.asyncio.client import connect
+
+from engine.bundle import Bundle
+from tests.streaming.live import END, START, house, listen, next_text, noise, talk
+
+KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
+
+
+async def test_no_more_sessions_than_the_ceiling(identity: Bundle) -> None:
+    async with house(identity, max_sessions=1, retry_after_s=7.0) as server:
+        async with server.raw() as first:
+            await next_text(first, "started")
+            async with httpx.AsyncClient(base_url=server.http) as web:
+                assert (await web.get("/readyz")).status_code == 503
+            async with server.raw() as second:
+                heard = await talk(second, [])
+            assert (heard.close, heard.error["code"], heard.error["retry_after_s"]) == (1013, "no_capacity", 7.0)
+            assert heard.error["retryable"] is True
+            # A framed connection is let in, and refused when it asks for a session.
+            async with server.framed() as third:
+                assert (await talk(third, [json.dumps(START)])).close == 1013
+        await server.empty()
+        async with server.raw() as link:
+            assert (await talk(link, [END])).close == 1000
+
+
+async def test_sessions_by_measured_capacity(identity: Bundle) -> None:
+    # A millionth of a hop is less than any step takes: the second session is one too many.
+    async with house(identity, capacity_share=1e-6) as server:
+        async with server.raw() as first:
+            await first.send(noise(4800).tobytes())
+            assert isinstance(await next_text(first, "started"), dict)
+            while not isinstance(await first.recv(), bytes):
+                pass
+            async with server.raw() as second:
+                heard = await talk(second, [])
+            assert (heard.close, heard.error["code"]) == (1013, "no_capacity")
+            await first.send(END)
+            assert (await listen(first)).close == 1000
+        await server.empty()
+        # An empty server always takes one, or it could never learn that it is free again.
+        async with server.raw() as link:
+            assert (await talk(link, [END])).close == 1000
+
+
+async def test_sessions_of_one_key(identity: Bundle) -> None:
+    mine, yours = ({"Authorization": f"Key {key}"} for key in (KEY, OTHER))
+    async with house(identity, api_keys=(KEY, OTHER), max_sessions_per_key=1) as server:
+        url = f"{server.url}?prompt=speech"
+        async with connect(url, additional_headers=mine) as first:
+            await next_text(first, "started")
+            async with connect(url, additional_headers=mine) as second:
+                heard = await talk(second, [])
+            assert (heard.close, heard.error["code"]) == (4429, "too_many_sessions")
+            async with connect(url, additional_headers=yours) as third:
+                assert (await talk(third, [END])).close == 1000
+
+
+async def test_drain_flushes_tells_and_closes(identity: Bundle) -> None:
+    async with house(identity) as server:
+        sound = noise(4800).tobytes()
+        async with server.raw() as link, server.framed() as waiting:
+            await link.send(sound)
+            await next_text(link, "started")
+            draining = asyncio.create_task(server.live.drain())
+            heard = await listen(link)
+            assert heard.close == 1001
+            assert heard.error["code"] == "draining"
+            assert heard.error["retryable"] is True
+            await draining
+            # Nothing new is let in, and it says so.
+            async with server.raw() as late:
+                told = await talk(late, [])
+            assert (told.close, told.error["code"]) == (1013, "draining")
+            told = await talk(waiting, [json.dumps(START)])
+            assert (told.close, told.error["code"]) == (1013, "draining")
+        async with httpx.AsyncClient(base_url=server.http) as web:
+            answer = await web.get("/readyz")
+        assert (answer.status_code, answer.json()["reason"]) == (503, "draining")
+
+
+async def test_drain_gives_out_every_sample_that_was_sent(identity: Bundle) -> None:
+    async with house(identity) as server, server.raw() as link:
+        sound = noise(4803).tobytes()
+        await link.send(sound)
+        # The pong says that the sound before it was read.
+        await link.send('{"type":"ping"}')
+        received = b""
+        while isinstance(message := await link.recv(), bytes) or json.loads(message)["type"] != "pong":
+            received += message if isinstance(message, bytes) else b""
+        draining = asyncio.create_task(server.live.drain())
+        heard = await listen(link)
+        await draining
+    assert received + heard.sound == sound
+
+
+async def test_a_client_that_does_not_read_does_not_hold_up_the_stop(identity: Bundle) -> None:
+    async with house(identity, drain_s=0.2) as server, server.raw() as link:
+        await next_text(link, "started")
+        link.transport.pause_reading()
+        runner = server.only_session()
+
+        async def send() -> None:
+            while True:
+                await link.send(noise(48000).tobytes())
+
+        sending = asyncio.create_task(send())
+        while not runner._outbox:  # noqa: ASYNC110 - nothing tells a test of it, and waiting costs no time
+            await asyncio.sleep(0)
+        await server.live.drain()
+        sending.cancel()
+        link.transport.abort()
