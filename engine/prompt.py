@@ -309,7 +309,9 @@ class _Reader:
                 return
             break
         self._end_chain()
-        if self._keep or not self._kept_any:  # in "keep the dog, mute everything else" the dog stays
+        # "keep the dog, mute everything else" and "remove the dog, keep everything else" say what already holds
+        told = self._kept_any if not self._keep else self._so_far is not None and self._so_far.inverted
+        if not told:
             self._chain.append(_EVERYTHING)
             self._end_chain()
 

@@ -63,7 +63,8 @@ class StreamResampler:
 def resampling_delay(from_rate: int, to_rate: int) -> int:
     """Samples (at `from_rate`) that a resampler may hold back.
 
-    Output `k` is out once input `k * from_rate / to_rate + delay` is in. Measured once per pair, by pushing a second of silence in 1 ms pieces, since the library does not tell.
+    Output `k` is out once input `k * from_rate / to_rate + delay` is in. Measured once per pair, by pushing 0.2 s of
+    silence in 1 ms pieces, since the library does not tell.
     """
     if from_rate == to_rate:
         return 0

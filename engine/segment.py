@@ -17,7 +17,6 @@ from engine.ring import RingBuffer
 from engine.separator import HintOf, Separator, Stretch
 from engine.spec import AudioSpec
 
-
 FILTER = 256
 """More samples (model rate) than any resampler's filter is long."""
 

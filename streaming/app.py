@@ -22,8 +22,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from engine.bundle import Bundle, list_bundles
+from engine.errors import WinnowError
 from streaming.errors import Refusal
-from streaming.live_server import LiveServer
+from streaming.live_server import LiveServer, open_bundle
 from streaming.live_socket import LiveSocket
 from streaming.settings import LARGEST_MESSAGE_BYTES, Settings
 from streaming.websocket import LiveEndpoint
@@ -47,9 +48,6 @@ def create_app(settings: Settings, bundle: Bundle | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await server.start()
-        # What was made so far lives as long as the process: no collection need look at it again.
-        gc.collect()
-        gc.freeze()
         try:
             yield
         finally:
@@ -160,7 +158,17 @@ class _DrainingServer(uvicorn.Server):
 
     async def _serve(self, sockets: Any = None) -> None:
         self.loop = asyncio.get_running_loop()
+        # What was made so far lives as long as the process: no collection need look at it again.
+        gc.collect()
+        gc.freeze()
         await super()._serve(sockets)
+
+    async def startup(self, sockets: Any = None) -> None:
+        """uvicorn's, and a word about where we are."""
+        await super().startup(sockets)
+        for listener in self.servers if self.started else ():
+            for found in listener.sockets:
+                log.info("listening on %s", ":".join(map(str, found.getsockname()[:2])))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains; a second one stops at once."""
@@ -231,7 +239,12 @@ def serve(settings: Settings) -> None:
     # uvicorn tells every connection, with the prompt in its URL; that is nobody's business.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    server = uvicorn_server(settings)
+    try:
+        bundle = open_bundle(settings)
+    except WinnowError as error:
+        log.error("%s", error)
+        raise SystemExit(3) from None
+    server = uvicorn_server(settings, bundle)
     previous = signal.getsignal(signal.SIGTERM)
     # uvicorn raises the signal again when it is done; we have done all that it asked for, and return 0.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

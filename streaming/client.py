@@ -7,7 +7,8 @@
 
 A broken connection is replaced by a new session, with growing pauses and within `reconnect_s`: the sound that was on
 its way is lost, `pts` goes on counting what was sent, and the first hop after it says `discontinuity`. Nothing waits
-for ever: connecting, sending, an update and the end each have a limit, and both directions are bounded.
+for ever: connecting, sending, an update and the end each have a limit, and both directions are bounded. Whoever does
+not read for long loses the connection, as with any other cause.
 """
 
 from __future__ import annotations
@@ -21,20 +22,23 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from engine.errors import BadInput, NoCapacity, UnknownPrompt, WinnowError
+from engine.errors import BadInput, NoCapacity, WinnowError
 from engine.frames import Samples
 from engine.prompt import Target
+from streaming.arrival import Captures
 from streaming.auth import SUBPROTOCOL
-from streaming.errors import Close, Refusal
+from streaming.client_wire import Disconnected, closed_error, live_url, server_error, wire_target
+from streaming.errors import Refusal
 from streaming.media import Encoding, PcmDecoder, encode_pcm, known_encoding
 from streaming.protocol import FLAG_DISCONTINUITY, FLAG_LAST, HEADER_BYTES, pack_header, unpack_header
 from streaming.settings import is_loopback
+
+__all__ = ["ONLY_TARGET", "Disconnected", "Hop", "LiveClient", "Totals"]
 
 ONLY_TARGET = "target"
 """Id of the target made from `prompt=`."""
@@ -45,15 +49,7 @@ _PING_S = 3.0
 """The server ends a session that is silent for 10 s; pings count as life, and find a dead peer."""
 
 _INBOX_MESSAGES = 1024
-_REMEMBERED_CHUNKS = 2048
 _REMEMBERED_HOPS = 60_000
-
-
-class Disconnected(WinnowError):
-    """No connection, and none could be made in the time allowed."""
-
-    code = "disconnected"
-    retryable = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,35 +88,6 @@ class Totals:
     reconnects: int = 0
     arrival_s: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_HOPS))
     gather_s: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_HOPS))
-
-
-class Captures:
-    """When each sample was captured and sent: the chunks of the last seconds, in order."""
-
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._chunks: deque[tuple[int, int, float]] = deque(maxlen=_REMEMBERED_CHUNKS)
-
-    def sent(self, first: int, end: int, now_s: float) -> None:
-        """Samples `[first, end)` were sent at `now_s`."""
-        self._chunks.append((first, end, now_s))
-
-    def captured_s(self, pts: int) -> float | None:
-        """When sample `pts` was captured: its chunk's time of sending minus what follows it in the chunk."""
-        for first, end, now_s in reversed(self._chunks):
-            if first <= pts < end:
-                return now_s - (end - pts) / self._rate
-        return None
-
-    def completed_s(self, pts: int) -> float | None:
-        """When all samples before `pts` had been sent."""
-        found = None
-        for first, end, now_s in reversed(self._chunks):
-            if end < pts:
-                break
-            if first < pts:
-                found = now_s
-        return found
 
 
 class LiveClient:
@@ -289,7 +256,7 @@ class LiveClient:
             UnknownPrompt, NoCapacity, Refusal: it says no, and the session goes on as it was.
             Disconnected: no answer.
         """
-        answer = await self._ask({"type": "update", "targets": [_wire_target(one) for one in targets]})
+        answer = await self._ask({"type": "update", "targets": [wire_target(one) for one in targets]})
         self._targets.update({target.id: target for target in targets})
         return answer
 
@@ -372,7 +339,7 @@ class LiveClient:
                 self._begin(json.loads(await socket.recv(decode=True)))
         except (ConnectionClosed, OSError, TimeoutError, ValueError) as error:
             socket.transport.abort()
-            raise _closed_error(error) from error
+            raise closed_error(error) from error
         except BaseException:
             socket.transport.abort()
             raise
@@ -386,7 +353,7 @@ class LiveClient:
             "type": "start",
             "audio": audio,
             "video": None,
-            "targets": [_wire_target(target) for target in self._targets.values()],
+            "targets": [wire_target(target) for target in self._targets.values()],
             "return": ["target", "residual"] if self._residual else ["target"],
             "model": self._model,
             "stats": True,
@@ -535,55 +502,3 @@ class LiveClient:
         if socket is not None:
             with contextlib.suppress(Exception):
                 await socket.close()
-
-
-def live_url(url: str) -> str:
-    """The WebSocket address of a server: `http` becomes `ws`, and `/v1/live` is added where there is no path.
-
-    Raises:
-        BadInput: no such scheme, or no host.
-    """
-    parts = urlsplit(url if "://" in url else f"ws://{url}")
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    if scheme not in ("ws", "wss") or not parts.hostname:
-        raise BadInput("url", "ws://HOST:PORT or wss://HOST", url)
-    path = parts.path if parts.path.strip("/") else "/v1/live"
-    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
-
-
-def _wire_target(target: Target) -> dict[str, Any]:
-    wire: dict[str, Any] = {"id": target.id, "prompt": target.prompt, "gain_db": float(target.gain_db)}
-    wire["spans"] = [
-        {"start": float(span.start_s), "end": float(span.end_s), "include": span.include} for span in target.spans
-    ]
-    wire["bypass"] = target.bypass
-    if target.max_suppression_db is not None:
-        wire["max_suppression_db"] = float(target.max_suppression_db)
-    return wire
-
-
-def server_error(message: dict[str, Any]) -> WinnowError:
-    """The typed error that an `error` message stands for."""
-    code, text = str(message.get("code")), str(message.get("message"))
-    if code == UnknownPrompt.code:
-        near = tuple(str(word) for word in message.get("suggestions", ()))
-        return UnknownPrompt(str(message.get("prompt", "")), near, message.get("target"))
-    if code == NoCapacity.code:
-        return NoCapacity(text, float(message.get("retry_after_s", 5.0)))
-    close = int(message.get("close_code", Close.BAD_MESSAGE))
-    return Refusal(code, text, close, retryable=bool(message.get("retryable")), server=message)
-
-
-def _closed_error(error: Exception) -> WinnowError:
-    if isinstance(error, ConnectionClosed) and error.rcvd is not None:
-        reason = error.rcvd.reason or "no reason given"
-        return Disconnected(f"the server closed with {error.rcvd.code}: {reason}")
-    return Disconnected(f"the server did not start the session: {error or type(error).__name__}")
-
-
-def percentiles_ms(durations_s: Sequence[float]) -> dict[str, float]:
-    """p50, p95 and p99 in milliseconds; zeros where there is nothing."""
-    if not durations_s:
-        return {"p50": 0.0, "p95": 0.0, "p99": 0.0}
-    found = np.percentile(np.asarray(durations_s), (50, 95, 99)) * 1000.0
-    return {name: round(float(value), 3) for name, value in zip(("p50", "p95", "p99"), found, strict=True)}

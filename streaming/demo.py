@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from rich.table import Table
 
 from engine.frames import Samples
 from engine.score import si_sdr_db
-from streaming.client import ONLY_TARGET, Hop, LiveClient, percentiles_ms
+from streaming.arrival import percentiles_ms
+from streaming.client import ONLY_TARGET, Hop, LiveClient
 from streaming.demo_picture import draw_spectrograms
 from streaming.live_pipe import together
 from streaming.local_server import local_server
@@ -272,7 +274,9 @@ def _machine() -> str:
         cores = f"{sum(line.startswith('processor') for line in lines)} cores"
     except (OSError, StopIteration):
         cores = "cores unknown"
-    return f"{name}, {cores}, Python {platform.python_version()}"
+    # What else ran meanwhile belongs to every number above it.
+    load = f"load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "load unknown"
+    return f"{name}, {cores}, {load}, Python {platform.python_version()}"
 
 
 # --- the table ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import BadInput
-from streaming.client import percentiles_ms
+from streaming.arrival import percentiles_ms
 from streaming.live_ends import (
     MICROPHONE,
     PIPE,

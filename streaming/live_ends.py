@@ -154,18 +154,20 @@ class MicrophoneSource:
 
 
 class FileSink:
-    """A sound file; its suffix chooses the format. What was heard until a clean stop is kept."""
+    """A sound file; its suffix chooses the format. What was heard until a clean stop is kept, if it is anything."""
 
     def __init__(self, path: Path, rate: int, channels: int) -> None:
         self._writer = SoundWriter(path, output_kind(path), rate, channels)
+        self._heard = False
 
     async def write(self, samples: Samples) -> None:
         """See `Sink`."""
         self._writer.write(samples)
+        self._heard = self._heard or samples.shape[1] > 0
 
     def close(self, kept: bool) -> None:
         """See `Sink`."""
-        if kept:
+        if kept and self._heard:
             self._writer.keep()
         else:
             self._writer.drop()

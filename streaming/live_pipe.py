@@ -16,7 +16,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from engine.frames import Samples
-from streaming.client import Disconnected, Hop, LiveClient, Totals, live_url, server_error
+from streaming.client import Hop, LiveClient, Totals
+from streaming.client_wire import Disconnected, live_url, server_error
 from streaming.live_ends import Sink, Source
 from streaming.media import PcmDecoder, encode_pcm, known_encoding
 from streaming.settings import is_loopback

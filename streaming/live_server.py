@@ -27,6 +27,18 @@ WARM_BATCH = 64
 _LAG_EVERY_S = 0.5
 
 
+def open_bundle(settings: Settings, clock: Callable[[], float] = time.perf_counter) -> Bundle:
+    """The model that the settings name, warm. Takes seconds.
+
+    Raises:
+        BundleError: it cannot be used; names the field.
+        EngineFault: the provider asked for does not run.
+    """
+    return load_bundle(
+        settings.model, provider=settings.provider, threads=settings.threads, clock=clock, warm_batch=WARM_BATCH
+    )
+
+
 class LiveServer:
     """See the module.
 
@@ -64,10 +76,7 @@ class LiveServer:
         """
         settings = self.settings
         if self._bundle is None:
-            self._bundle = await asyncio.to_thread(
-                load_bundle, settings.model, provider=settings.provider, threads=settings.threads, clock=self.clock,
-                warm_batch=WARM_BATCH,
-            )  # fmt: skip
+            self._bundle = await asyncio.to_thread(open_bundle, settings, self.clock)
         bundle = self._bundle
         log.info("model %s %s on %s", bundle.spec.name, bundle.spec.version, bundle.provider)
         if bundle.provider_note is not None:

@@ -111,6 +111,8 @@ class LiveSocket(WebSocketsSansIOProtocol):
 
     def expect_output(self, bytes_per_s: float) -> None:
         """Say how fast this socket will send, so that its own buffer holds no more than a tenth of a second."""
+        if self.disconnected:
+            return
         high = max(int(bytes_per_s / 10), _LEAST_HIGH_WATER_BYTES)
         self.transport.set_write_buffer_limits(high=high, low=high // 4)
 
@@ -146,13 +148,13 @@ class LiveSocket(WebSocketsSansIOProtocol):
 
     def pause_reading(self) -> None:
         """Let the client wait: its bytes stay in the network."""
-        if not self.read_paused and not self.disconnected:
+        if not self.read_paused and not self.transport.is_closing():
             self.read_paused = True
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Read on."""
-        if self.read_paused and not self.disconnected:
+        if self.read_paused and not self.transport.is_closing():
             self.read_paused = False
             self.transport.resume_reading()
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from engine.batcher import Batcher
 from engine.bundle import Bundle
+from engine.config import SessionConfig
 from engine.frames import Piece, Samples
 from engine.prompt import Target
-from engine.config import SessionConfig
 from engine.session import Session
 
 SPEECH = Target("speech", "speech")
@@ -45,7 +47,7 @@ def chunks(count: int, rule: str, seed: int = 1) -> list[tuple[int, int]]:
     while cut[-1] < count:
         step = {"hop": 480, "single": int(random.integers(1, 40)), "random": int(random.integers(1, 3000))}[rule]
         cut.append(min(cut[-1] + step, count))
-    return list(zip(cut[:-1], cut[1:], strict=True))
+    return list(pairwise(cut))
 
 
 class Crank:
@@ -80,6 +82,6 @@ class Crank:
     def track(self, index: int) -> Samples:
         """All of a track so far, checked to be gapless from its first piece on."""
         parts = [piece for piece in self.pieces if piece.track == index]
-        for before, after in zip(parts[:-1], parts[1:], strict=True):
+        for before, after in pairwise(parts):
             assert after.pts == before.pts + before.samples.shape[1]
         return np.concatenate([piece.samples for piece in parts], axis=1)

@@ -9,9 +9,9 @@ import pytest
 
 from engine.batcher import FILE_HOPS, LIVE_HOPS, MOST_SLOTS, Batcher
 from engine.bundle import Bundle
+from engine.config import SessionConfig
 from engine.frames import Result, Work
 from engine.prompt import Target
-from engine.config import SessionConfig
 from engine.session import Session
 from tests.engine.streams import SPEECH, ManualClock, noise
 

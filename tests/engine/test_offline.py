@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
 import pytest
 
@@ -57,5 +59,6 @@ def test_slots_are_given_back_when_a_caller_stops_halfway(identity: Bundle) -> N
     free = len(identity.program._free)
     parts = separate_blocks(identity, [noise(48_000)], 48_000, 1, (SPEECH,))
     next(parts)
+    assert isinstance(parts, Generator)
     parts.close()
     assert len(identity.program._free) == free

@@ -44,5 +44,5 @@ def test_counts_round_half_up() -> None:
 
 @pytest.mark.parametrize("rate", [0, 7999, 192_001, -1])
 def test_rates_out_of_range_are_named(rate: int) -> None:
-    with pytest.raises(BadInput, match="audio.sample_rate: expected a sample rate"):
+    with pytest.raises(BadInput, match=r"audio\.sample_rate: expected a sample rate"):
         check_rate("audio.sample_rate", rate)

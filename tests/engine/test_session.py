@@ -6,18 +6,21 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engine.batcher import Batcher
 from engine.bundle import Bundle
+from engine.config import Notice, SessionConfig
 from engine.errors import BadInput, EngineFault, UnknownPrompt
-from engine.frames import Activity, Result, Work
+from engine.frames import Activity, Result, Samples, Work
 from engine.prompt import Point, Span, Target
 from engine.resample import converted_count
-from engine.config import Notice, SessionConfig
+from engine.runtimes.base import Snapshot
 from engine.session import Session
 from tests.engine.streams import SPEECH, Crank, chunks, noise, smooth_noise
 
 DOG = Target("dog", "dog bark")
+Indices = NDArray[np.intp]
 
 
 def config(rate: int = 48_000, channels: int = 1, **more: object) -> SessionConfig:
@@ -173,7 +176,8 @@ def test_update_holds_within_two_hops_without_gap_or_click(identity: Bundle, rat
         (0, "speech/target"), (1, "residual"), (2, "dog/target"),
     ]  # fmt: skip
     # The identity model gives the input for every prompt, so a seam would be all that is not a sine.
-    np.testing.assert_allclose(crank.track(0)[:, rate // 50 : -rate // 50], sound[:, rate // 50 : -rate // 50], atol=1e-3)
+    inner = slice(rate // 50, -rate // 50)
+    np.testing.assert_allclose(crank.track(0)[:, inner], sound[:, inner], atol=1e-3)
     assert crank.track(1).shape == sound.shape
     added = [piece for piece in crank.pieces if piece.track == 2]
     assert abs(added[0].pts - holds) <= 1
@@ -335,14 +339,15 @@ def test_samples_of_the_wrong_shape_are_refused(identity: Bundle) -> None:
 class Listening:
     """A runtime that notes its hints and keeps everything."""
 
-    provider, note = "test", None
+    provider = "test"
+    note: str | None = None
 
     def __init__(self) -> None:
         self.hints: list[list[float]] = []
         self.fail_slots: set[int] = set()
         self.activity = 1.0
 
-    def separate(self, slots, spectrum, query, hint):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    def separate(self, slots: Indices, spectrum: Samples, query: Samples, hint: Samples) -> tuple[Samples, Samples]:
         if self.fail_slots & set(slots.tolist()):
             raise EngineFault("told to fail")
         self.hints += [row for row in hint.tolist() for _ in range(spectrum.shape[1])]
@@ -351,11 +356,11 @@ class Listening:
         return mask, np.full(spectrum.shape[:2], self.activity, np.float32)
 
     def reset(self, slots: list[int]) -> None: ...
-    def snapshot(self, slot: int) -> tuple[()]:
+    def snapshot(self, slot: int) -> Snapshot:
         return ()
 
-    def restore(self, slot: int, snapshot: object) -> None: ...
-    def warm(self, batches: object, hops: object) -> None: ...
+    def restore(self, slot: int, snapshot: Snapshot) -> None: ...
+    def warm(self, batches: tuple[int, ...], hops: tuple[int, ...]) -> None: ...
 
 
 @pytest.fixture
@@ -428,9 +433,9 @@ def test_a_model_that_returns_nan_is_a_fault(listening: tuple[Bundle, Listening]
     crank = Crank(bundle, config(residual=False))
     whole = runtime.separate
 
-    def broken(*given: object) -> object:
-        mask, active = whole(*given)
-        return mask * np.nan, active
+    def broken(slots: Indices, spectrum: Samples, query: Samples, hint: Samples) -> tuple[Samples, Samples]:
+        mask, active = whole(slots, spectrum, query, hint)
+        return np.full_like(mask, np.nan), active
 
     runtime.separate = broken  # type: ignore[method-assign]
     crank.feed(noise(4800))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 
@@ -50,8 +51,8 @@ async def test_sigterm_stops_the_real_process_in_order() -> None:
     code = (
         "import streaming.app\nfrom streaming.settings import Settings\n"
         "real = streaming.app.uvicorn_server\n"
-        "def told(settings):\n"
-        "    server = real(settings)\n"
+        "def told(settings, bundle):\n"
+        "    server = real(settings, bundle)\n"
         "    startup = server.startup\n"
         "    async def started(sockets=None):\n"
         "        await startup(sockets)\n"
@@ -78,3 +79,11 @@ def test_the_largest_route_sets_uvicorns_limit(identity: Bundle) -> None:
     from streaming.settings import LARGEST_MESSAGE_BYTES, Settings
 
     assert uvicorn_server(Settings(), identity).config.ws_max_size == LARGEST_MESSAGE_BYTES == 64 * 1024 * 1024
+
+
+def test_a_model_that_is_not_there_stops_the_start_in_one_line() -> None:
+    code = "from streaming.app import serve; from streaming.settings import Settings; serve(Settings(model='nowhere'))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 3
+    assert "nowhere" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -13,7 +13,7 @@ from engine.errors import BadInput, UnknownPrompt
 from engine.frames import Samples
 from engine.prompt import Target
 from streaming import client
-from streaming.client import Captures, Disconnected, Hop, LiveClient, live_url, percentiles_ms
+from streaming.client import Disconnected, Hop, LiveClient
 from streaming.errors import Refusal
 from tests.streaming.live import house
 from tests.streaming.media_files import tone
@@ -48,7 +48,7 @@ def joined(hops: list[Hop]) -> Samples:
 @pytest.mark.parametrize("encoding", ["pcm_f32le", "pcm_s16le"])
 async def test_what_is_sent_comes_back_in_its_place(identity: Bundle, channels: int, encoding: str) -> None:
     samples = tone(48000 + 123, channels)
-    async with house(identity) as home:
+    async with house(identity, outbox_ms=60_000) as home:
         async with LiveClient(home.url, prompt="speech", channels=channels, encoding=encoding, residual=True) as live:
             hops = await talk(live, samples, 479)
             assert live.ended["samples_received"] == samples.shape[1]
@@ -64,7 +64,7 @@ async def test_what_is_sent_comes_back_in_its_place(identity: Bundle, channels: 
 
 
 async def test_targets_can_be_changed_while_it_runs(identity: Bundle) -> None:
-    async with house(identity) as home:
+    async with house(identity, outbox_ms=60_000) as home:
         async with LiveClient(home.url, targets=[Target("a", "speech")]) as live:
             reading = asyncio.create_task(collect(live))
             await live.send(tone(48000))
@@ -87,7 +87,7 @@ async def test_targets_can_be_changed_while_it_runs(identity: Bundle) -> None:
 
 
 async def test_an_unknown_prompt_is_refused_at_the_door(identity: Bundle) -> None:
-    async with house(identity) as home:
+    async with house(identity, outbox_ms=60_000) as home:
         with pytest.raises(UnknownPrompt) as caught:
             await LiveClient(home.url, prompt="zorgle").__aenter__()
         assert caught.value.prompt == "zorgle"
@@ -115,7 +115,7 @@ async def test_a_lost_connection_is_replaced_and_flagged(identity: Bundle) -> No
             again.set()
 
     samples = tone(48000)
-    async with house(identity) as home, LiveClient(home.url, prompt="speech", on_event=heard) as live:
+    async with house(identity, outbox_ms=60_000) as home, LiveClient(home.url, prompt="speech", on_event=heard) as live:
         await live.send(samples)
         first = await anext(live)
         home.only_session().socket.transport.abort()
@@ -132,7 +132,7 @@ async def test_a_lost_connection_is_replaced_and_flagged(identity: Bundle) -> No
 
 
 async def test_what_is_sent_without_a_connection_is_counted_as_lost(identity: Bundle) -> None:
-    async with house(identity) as home:
+    async with house(identity, outbox_ms=60_000) as home:
         live = LiveClient(home.url, prompt="speech", reconnect_s=0.0)
         async with live:
             home.only_session().socket.transport.abort()
@@ -172,7 +172,7 @@ async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.Monkey
 
 
 async def test_misuse_is_refused(identity: Bundle) -> None:
-    async with house(identity) as home, LiveClient(home.url, prompt="speech") as live:
+    async with house(identity, outbox_ms=60_000) as home, LiveClient(home.url, prompt="speech") as live:
         with pytest.raises(BadInput, match="samples"):
             await live.send(tone(480, 2))
         await live.end()
@@ -194,29 +194,3 @@ async def test_arguments_are_checked(options: dict[str, Any], field: str) -> Non
     with pytest.raises(BadInput) as caught:
         LiveClient("localhost:1", **options)
     assert caught.value.field == field
-
-
-def test_addresses() -> None:
-    assert live_url("localhost:8000") == "ws://localhost:8000/v1/live"
-    assert live_url("https://a.example/") == "wss://a.example/v1/live"
-    assert live_url("ws://a:1/own/path") == "ws://a:1/own/path"
-    for wrong in ("ftp://a", "ws://", ""):
-        with pytest.raises(BadInput):
-            live_url(wrong)
-
-
-def test_arrival_latency_is_counted_from_the_capture_of_the_first_sample() -> None:
-    captures = Captures(48000)
-    captures.sent(0, 480, 10.00)
-    captures.sent(480, 960, 10.01)
-    captures.sent(960, 1440, 10.02)
-    assert captures.captured_s(0) == pytest.approx(9.99)  # time sent − chunk length
-    assert captures.captured_s(720) == pytest.approx(10.005)
-    assert captures.captured_s(1440) is None
-    assert captures.completed_s(960) == 10.01  # the chunk that brought sample 959
-    assert captures.completed_s(961) == 10.02
-
-
-def test_percentiles_of_nothing_are_zero() -> None:
-    assert percentiles_ms([]) == {"p50": 0.0, "p95": 0.0, "p99": 0.0}
-    assert percentiles_ms([0.02])["p99"] == 20.0

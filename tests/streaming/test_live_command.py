@@ -26,7 +26,7 @@ async def test_a_file_goes_through_in_real_time(tmp_path: Path, identity: Bundle
     samples = tone(24000, 2)
     file = write_sound(tmp_path / "in.wav", samples, 48000, "pcm_f32le")
     said: list[str] = []
-    async with house(identity) as home:
+    async with house(identity, outbox_ms=60_000) as home:
         order = replace(ORDER, server=home.url, input=str(file), output=str(tmp_path / "out.flac"), raw=raw)
         totals = await asyncio.to_thread(run_live, order, said.append)
     np.testing.assert_allclose(read_all(tmp_path / "out.flac"), samples, atol=1e-6)

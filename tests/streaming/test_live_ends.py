@@ -47,6 +47,7 @@ async def test_sinks_write_what_they_are_given(tmp_path: Path) -> None:
     pipe.close(kept=True)
     assert stream.getvalue() == encode_pcm(samples, "pcm_s16le")[0]
     kept, dropped = FileSink(tmp_path / "a.wav", 48000, 1), FileSink(tmp_path / "b.wav", 48000, 1)
+    FileSink(tmp_path / "nothing.wav", 48000, 1).close(kept=True)
     for sink in (kept, dropped):
         await sink.write(samples)
     kept.close(kept=True)

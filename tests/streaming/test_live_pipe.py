@@ -55,7 +55,7 @@ async def test_everything_comes_back(
     identity: Bundle, mode: Any, track: Literal["target", "residual"], share: float
 ) -> None:
     samples, sink, events = tone(48000 + 11, 2), ListSink(), []
-    async with house(identity) as home:
+    async with house(identity, outbox_ms=60_000) as home:
         wish = Wish(home.url, "speech", track, on_event=lambda event: events.append(event["type"]))
         totals = await mode(wish, ListSource(samples), lambda: sink)
     assert totals.sent_samples == samples.shape[1]
@@ -67,14 +67,14 @@ async def test_everything_comes_back(
 
 @pytest.mark.parametrize("mode", [run_framed, run_raw])
 async def test_a_refusal_opens_no_sink(identity: Bundle, mode: Any) -> None:
-    async with house(identity) as home:
+    async with house(identity, outbox_ms=60_000) as home:
         with pytest.raises(UnknownPrompt):
             await mode(Wish(home.url, "zorgle"), ListSource(tone(480)), pytest.fail)
 
 
 async def test_raw_mode_does_not_keep_half_a_recording(identity: Bundle) -> None:
     sink = ListSink()
-    async with house(identity) as home:
+    async with house(identity, outbox_ms=60_000) as home:
         source = ListSource(tone(48000), home, cut_at=50)
         with pytest.raises(WinnowError):
             await run_raw(Wish(home.url, "speech"), source, lambda: sink)
@@ -83,7 +83,7 @@ async def test_raw_mode_does_not_keep_half_a_recording(identity: Bundle) -> None
 
 async def test_framed_mode_keeps_its_place_in_time_over_a_lost_connection(identity: Bundle) -> None:
     samples, sink = tone(2 * 48000), ListSink()
-    async with house(identity) as home:
+    async with house(identity, outbox_ms=60_000) as home:
         source = ListSource(samples, home, cut_at=100)
         totals = await run_framed(Wish(home.url, "speech"), source, lambda: sink)
     assert totals.sent_samples == samples.shape[1]

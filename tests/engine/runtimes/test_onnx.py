@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ BINS = 4
 STATE = StateSpec(name="state", output="state_out", shape=(2, 3), batch_axis=1)
 
 
-def counting_graph() -> onnx.ModelProto:
+def counting_graph() -> Any:
     """mask = state (of its first element), active = 0.5, state_out = state + 1."""
     from onnx import TensorProto, helper
 
@@ -135,7 +137,7 @@ def test_a_silent_fallback_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch
     import onnxruntime
 
     offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(subject.ort, "get_available_providers", lambda: offered)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
     session, note = subject.open_session(folder / "separator.onnx", "auto", onnxruntime.SessionOptions())
     assert session.get_providers() == ["CPUExecutionProvider"]
     assert note is not None
@@ -145,19 +147,16 @@ def test_a_silent_fallback_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_both_builds_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject.metadata, "version", lambda name: "1.0")
+    monkeypatch.setattr(metadata, "version", lambda name: "1.0")
     with pytest.raises(EngineFault, match="uninstall both"):
         subject.refuse_two_builds()
 
 
 def test_a_broken_graph_is_named(folder: Path) -> None:
-    from engine.spec import load_spec
-
     (folder / "separator.onnx").write_bytes(b"not a graph")
     spec = load_spec_unchecked(folder)
     with pytest.raises(BundleError, match=r"graphs\.separator: ONNX Runtime cannot open"):
         subject.OnnxRuntime(folder, spec, "cpu")
-    assert load_spec is not None
 
 
 def load_spec_unchecked(folder: Path) -> ModelSpec:
