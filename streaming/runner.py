@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from streaming.announcements import milliseconds, spread_ms
 from streaming.errors import BadMessage, Close, NotSupportedYet, Refusal, draining, refusal_of, too_large
 from streaming.live_socket import LiveSocket
 from streaming.messages import End, Flush, Ping, Remove, Resume, Start, Update, engine_targets, parse_text
@@ -59,7 +60,7 @@ class Runner:
         self._bytes_per_s = math.inf
         self._inbox_bytes = math.inf
         self._unread_bytes = 0
-        self._backlog_s = 0.0
+        self._backlog_bytes = 0.0
         self._heard = True
         self._moved_s = self.started_s
         self._farewell: tuple[list[dict[str, Any]], int] | None = None
@@ -109,7 +110,7 @@ class Runner:
         self._unread_bytes += size
         assert self._stream is not None, "a running session has a stream"
         self._post(self._stream, self._feed, payload, self._clock())
-        if self._unread_bytes > self._inbox_bytes:
+        if self._unread_bytes + self._backlog_bytes > self._inbox_bytes:
             self._balance()
 
     def _unexpected_binary(self) -> None:
@@ -230,7 +231,7 @@ class Runner:
         if self._stream is None:
             return
         self._unread_bytes -= delivery.taken_bytes
-        self._backlog_s = delivery.backlog_s
+        self._backlog_bytes = delivery.backlog_s * self._bytes_per_s if delivery.backlog_s else 0.0
         for text in delivery.texts:
             self._tell(self._completed(text))
         if delivery.hops:
@@ -241,7 +242,7 @@ class Runner:
             ended = {**self._stream.totals(), "dropped_frames": self._outbox.dropped_hops}
             code = self._farewell[1] if self._farewell is not None else Close.DONE
             self._say_farewell([ended], code)
-        elif self._running and (self.socket.read_paused or self._outbox):
+        elif self._running and (self.socket.read_paused or self._outbox or self._backlog_bytes):
             self._balance()
 
     def _send(self, delivery: Delivery) -> None:
@@ -284,20 +285,20 @@ class Runner:
             self._server.metrics.opened.inc()
             return {"type": "started", "session": self.name, "resume_token": secrets.token_urlsafe(16), **text}
         if text["type"] == "stats":
-            sent = sorted(self._sent_s)
+            sending = spread_ms(list(self._sent_s))
             self._sent_s.clear()
-            waiting_s = self._backlog_s + self._outbox.seconds + self._unread_bytes / self._bytes_per_s
+            waiting_s = self._outbox.seconds + (self._unread_bytes + self._backlog_bytes) / self._bytes_per_s
             return {
                 **text,
                 "dropped_frames": self._outbox.dropped_hops,
-                "queue_ms": round(1000.0 * waiting_s, 3),
-                "stages_ms": {**text["stages_ms"], "send": {name: _at(sent, part) for name, part in _PERCENTILES}},
+                "queue_ms": milliseconds(waiting_s),
+                "stages_ms": {**text["stages_ms"], "send": sending},
             }
         return text
 
     def _balance(self) -> None:
         """Read from the client, or let it wait."""
-        unread = self._unread_bytes + self._backlog_s * self._bytes_per_s
+        unread = self._unread_bytes + self._backlog_bytes
         full = unread > self._inbox_bytes
         if self.socket.read_paused and not full:
             # Not before there is room again, or every message would pause and resume.
@@ -395,14 +396,6 @@ class Runner:
             stream = self._stream
             if stream is not None and stream.request.stats:
                 self._post(stream, stream.tell_stats, None, self._clock())
-
-
-_PERCENTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
-
-
-def _at(rising: list[float], part: float) -> float:
-    """A percentile of sorted seconds, in ms."""
-    return round(1000.0 * rising[min(int(part * len(rising)), len(rising) - 1)], 3) if rising else 0.0
 
 
 def _timed_out(code: str, message: str) -> Refusal:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.bundle import Bundle
-from engine.config import Notice, SessionConfig
+from engine.config import Counters, Notice, SessionConfig
 from engine.errors import CallerError, NoCapacity
 from engine.frames import Activity, Piece
-from engine.prompt import ConceptSet, Target
+from engine.prompt import Target
 from engine.session import Session
+from streaming.announcements import ended, started, stats, updated
 from streaming.encoding import Encoded
 from streaming.errors import Refusal, refusal_of
 from streaming.media import PcmDecoder
@@ -126,29 +127,7 @@ class Stream:
         )
         session = self.session = Session(bundle, config)
         self._learn_tracks(session)
-        latency = session.latency
-        self._texts.append({
-            "type": "started",
-            "audio": {
-                "encoding": request.audio.encoding,
-                "sample_rate": request.output_rate,
-                "channels": request.audio.channels,
-                "input_sample_rate": self._rate,
-            },
-            "latency": {
-                "algorithmic_ms": latency.algorithmic_ms,
-                "window": latency.window,
-                "hop": latency.hop,
-                "lookahead": latency.lookahead,
-                "crossfade": latency.crossfade,
-                "model_sample_rate": latency.model_rate,
-                "samples": latency.samples,
-                "resampling_ms": latency.resampling_ms,
-            },
-            "targets": self._described(session),
-            "tracks": self._tracks(session),
-            "model": bundle.spec.name,
-        })  # fmt: skip
+        self._texts.append(started(bundle.spec.name, request, session, self._sequence))
         return session
 
     def fail(self, error: BaseException) -> None:
@@ -222,9 +201,7 @@ class Stream:
             self._texts.append(refusal_of(error).wire(closes=False))
             return
         self._learn_tracks(session)
-        self._texts.append(
-            {"type": "updated", "pts": pts, "targets": self._described(session), "tracks": self._tracks(session)}
-        )
+        self._texts.append(updated(pts, session, self._sequence))
 
     def flush(self, _: object, now_s: float) -> None:
         """Give out what is buffered."""
@@ -244,19 +221,8 @@ class Stream:
         session = self.session
         if session is None or self._over:
             return
-        meter = session.meter
-        stages = {name: meter.percentiles(name) for name in ("latency", "queue", "model", "stitch")}
-        latency = stages.pop("latency")
-        model, stitch = stages["model"], stages["stitch"]
-        self._texts.append({
-            "type": "stats",
-            "hops": session.counters.hops,
-            "latency_ms": _ms(latency),
-            "compute_ms": {"p50": _round_ms(model[0] + stitch[0]), "p99": _round_ms(model[2] + stitch[2])},
-            "late_hops": session.counters.late_hops,
-            "stages_ms": {name: _ms(values) for name, values in stages.items()},
-        })  # fmt: skip
-        meter.reset()
+        self._texts.append(stats(session))
+        session.meter.reset()
 
     # --- what goes back ---------------------------------------------------------------------------------------
 
@@ -342,18 +308,8 @@ class Stream:
 
     def totals(self) -> dict[str, Any]:
         """The `ended` message, but for what the outbox dropped."""
-        counters = self.session.counters if self.session is not None else None
-        return {
-            "type": "ended",
-            "audio_seconds": round(self.received / self._rate, 6),
-            "video_frames": 0,
-            "late_hops": counters.late_hops if counters else 0,
-            "hops": counters.hops if counters else 0,
-            "samples_received": self.received,
-            "samples_sent": self.sent,
-            "filled_samples": counters.filled_samples if counters else 0,
-            "nonfinite_samples": counters.nonfinite_samples if counters else 0,
-        }
+        counters = self.session.counters if self.session is not None else Counters()
+        return ended(counters, self.received, self.sent, self._rate)
 
     def _tell(self, event: Activity | Notice, now_s: float) -> None:
         if isinstance(event, Notice):
@@ -379,27 +335,3 @@ class Stream:
             if wanted and track.index not in self._sequence:
                 self._sequence[track.index] = 0
                 self._position[track.index] = 0
-
-    def _tracks(self, session: Session) -> list[dict[str, Any]]:
-        return [
-            {"index": track.index, "kind": track.kind, "name": track.name}
-            for track in session.tracks
-            if track.index in self._sequence
-        ]
-
-    def _described(self, session: Session) -> list[dict[str, Any]]:
-        understood = session.understood
-        return [_described(target, understood[target.id]) for target in session.targets]
-
-
-def _described(target: Target, concepts: ConceptSet) -> dict[str, Any]:
-    heard = [{"label": match.label, "score": round(match.score, 3)} for match in concepts.matches]
-    return {"id": target.id, "prompt": target.prompt, "understood": heard, "everything_but": concepts.inverted}
-
-
-def _round_ms(seconds: float) -> float:
-    return round(1000.0 * seconds, 3)
-
-
-def _ms(percentiles: tuple[float, float, float]) -> dict[str, float]:
-    return dict(zip(("p50", "p95", "p99"), map(_round_ms, percentiles), strict=True))
