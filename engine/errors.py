@@ -56,14 +56,19 @@ class UnknownPrompt(CallerError):
         prompt: the phrase as it came.
         suggestions: the three nearest concepts the model knows.
         target: id of the target that carried the prompt, where there is one.
+        word: the word or words that are not known, where others of the prompt are.
     """
 
     code = "unknown_prompt"
 
-    def __init__(self, prompt: str, suggestions: tuple[str, ...], target: str | None = None) -> None:
+    def __init__(
+        self, prompt: str, suggestions: tuple[str, ...], target: str | None = None, word: str | None = None
+    ) -> None:
         near = ", ".join(f"'{label}'" for label in suggestions)
-        super().__init__(f"nothing known in the prompt {prompt[:80]!r}; nearest: {near}")
+        what = "nothing known" if word is None else f"{word[:40]!r} is not known"
+        super().__init__(f"{what} in the prompt {prompt[:80]!r}; nearest: {near}")
         self.prompt = prompt
+        self.word = word
         self.suggestions = suggestions
         self.target = target
 

@@ -71,17 +71,33 @@ def _streamed(
     batcher = Batcher(bundle.program, clock)
     batcher.add(session)
     names = {track.index: track.name for track in session.tracks}
-    block_length = max(int(BLOCK_S * session.config.sample_rate), 1)
     try:
-        for block in blocks:
-            for start in range(0, block.shape[1], block_length):
-                session.feed_audio(block[:, start : start + block_length], clock())
-                yield from _stepped(session, batcher, names)
+        for block in _blocks_of(blocks, max(int(BLOCK_S * session.config.sample_rate), 1)):
+            session.feed_audio(block, clock())
+            yield from _stepped(session, batcher, names)
         session.flush(clock(), last=True)
         yield from _stepped(session, batcher, names)
     finally:
         batcher.discard(session)
         session.close()
+
+
+def _blocks_of(blocks: Iterable[Samples], length: int) -> Iterator[Samples]:
+    """The same samples in blocks of `length` (the last may be shorter): each is then one work of the longest kind."""
+    held: list[Samples] = []
+    count = 0
+    for block in blocks:
+        start = 0
+        while count + block.shape[1] - start >= length:
+            end = start + length - count
+            yield np.concatenate([*held, block[:, start:end]], axis=1) if held else block[:, start:end]
+            held, count, start = [], 0, end
+        if start < block.shape[1]:
+            # A copy: the caller may fill the same array again.
+            held.append(block[:, start:].copy())
+            count += block.shape[1] - start
+    if held:
+        yield np.concatenate(held, axis=1)
 
 
 def _stepped(session: Session, batcher: Batcher, names: dict[int, str]) -> Iterator[dict[str, Samples]]:

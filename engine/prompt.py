@@ -198,7 +198,9 @@ def understand(prompt: str, known: Collection[str]) -> ConceptSet:
     try:
         concepts = _Reader(lexicon, words, frozenset(known)).result()
     except _Unknown as unknown:
-        raise UnknownPrompt(prompt, lexicon.nearest(unknown.phrase, known)) from None
+        whole = unknown.phrase == " ".join(fold(prompt))
+        nearest = lexicon.nearest(unknown.phrase, known)
+        raise UnknownPrompt(prompt, nearest, word=None if whole else unknown.phrase) from None
     if not concepts.matches and concepts.inverted:
         raise UnknownPrompt(prompt, lexicon.nearest(" ".join(fold(prompt)), known))
     if not concepts.matches:

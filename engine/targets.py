@@ -134,7 +134,7 @@ class Targets:
         try:
             return understand(target.prompt, self._bundle.vocabulary.labels)
         except UnknownPrompt as error:
-            raise UnknownPrompt(error.prompt, error.suggestions, target.id) from error
+            raise UnknownPrompt(error.prompt, error.suggestions, target.id, error.word) from error
         except BadInput as error:
             raise BadInput(f"targets.{target.id}.{error.field}", error.expected, error.got) from error
 

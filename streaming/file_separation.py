@@ -222,7 +222,7 @@ def _understood(target: Target, bundle: Bundle) -> ConceptSet:
     try:
         return understand(target.prompt, bundle.vocabulary.labels)
     except UnknownPrompt as error:
-        raise UnknownPrompt(error.prompt, error.suggestions, target.id) from None
+        raise UnknownPrompt(error.prompt, error.suggestions, target.id, error.word) from None
 
 
 def _prompt_of(track: str, targets: Sequence[Target]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from queue import SimpleQueue
@@ -32,6 +33,9 @@ Call = tuple[Stream, Callable[[Any, float], None], Any, float]
 """Whose it is, what to call, its argument, and the clock time of arrival."""
 
 _MEASURE_EVERY_S = 0.5
+
+_MANY_SESSIONS = 8
+_TICKS_PER_HOP = float(__import__("os").environ.get("TPH", "10"))
 
 
 class Worker:
@@ -62,6 +66,7 @@ class Worker:
         self._loop, self._clock, self._metrics = loop, clock, metrics
         self._limit_s = capacity_share * bundle.spec.audio.hop_s
         self._retry_after_s = retry_after_s
+        self._spacing_s = bundle.spec.audio.hop_s / _TICKS_PER_HOP
         self._gathered: list[Call] = []
         self._handing_over = False
         self._inbox: SimpleQueue[list[Call] | None] = SimpleQueue()
@@ -150,7 +155,9 @@ class Worker:
         while going:
             try:
                 going = self._take_calls(touched)
+                began_s = self._clock()
                 self._tick(touched)
+                self._pace(began_s)
             except Exception as error:
                 # A tick that breaks leaves no state to be trusted: every session is told, the server lives on.
                 log.exception("the inference thread failed")
@@ -172,6 +179,14 @@ class Worker:
                 self._make(stream, call, argument, now_s)
                 touched[stream] = None
         return True
+
+    def _pace(self, began_s: float) -> None:
+        """Rest before the next tick, where there are many sessions and nothing is left to do."""
+        if len(self._streams) < _MANY_SESSIONS or self._batcher.pending:
+            return
+        rest_s = began_s + self._spacing_s - self._clock()
+        if rest_s > 0:
+            time.sleep(rest_s)
 
     def _make(self, stream: Stream, call: Callable[[Any, float], None], argument: Any, now_s: float) -> None:
         try:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine.errors import BundleError, EngineFault
 from engine.runtimes.base import Floats, Snapshot, bucket_for
-from engine.spec import ModelSpec
+from engine.spec import ModelSpec, StateSpec
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -196,47 +196,63 @@ def _padded(array: Floats, size: int) -> Floats:
 
 
 class _HostBank:
-    """States in numpy: `(slots, *shape)` each, slots first so that a slot is one contiguous stretch."""
+    """States in numpy, each as the graph has it with slots on its batch axis; row 0 is scratch for padding."""
 
     def __init__(self, spec: ModelSpec, session: ort.InferenceSession) -> None:
         self._states = spec.states
         self._session = session
         self._outputs = [*_OUTPUTS, *(state.output for state in spec.states)]
-        self._banks = [np.zeros((0, *state.shape), np.float32) for state in spec.states]
+        self._rows = 1
+        self._banks = [_bank(state, 1) for state in spec.states]
 
     def _hold(self, slot: int) -> None:
-        for index, bank in enumerate(self._banks):
-            if slot >= len(bank):
-                grown = np.zeros((max(2 * len(bank), slot + 1, 16), *bank.shape[1:]), np.float32)
-                grown[: len(bank)] = bank
-                self._banks[index] = grown
+        if slot + 1 < self._rows:
+            return
+        rows = max(2 * self._rows, slot + 2, 16)
+        for index, state in enumerate(self._states):
+            grown = _bank(state, rows)
+            grown[_at(state, slice(self._rows))] = self._banks[index]
+            self._banks[index] = grown
+        self._rows = rows
 
     def run(self, slots: NDArray[np.intp], size: int, feeds: dict[str, Floats]) -> tuple[Floats, Floats]:
         count = len(slots)
-        self._hold(int(slots.max()))
+        rows = slots + 1
+        self._hold(int(rows.max()))
+        padded = rows if size == count else np.concatenate([rows, np.zeros(size - count, np.intp)])
         inputs: dict[str, Any] = dict(feeds)
         for state, bank in zip(self._states, self._banks, strict=True):
-            batch = np.zeros((size, *state.shape), np.float32)
-            batch[:count] = bank[slots]
-            inputs[state.name] = np.ascontiguousarray(np.moveaxis(batch, 0, state.batch_axis))
+            inputs[state.name] = bank.take(padded, axis=state.batch_axis)
         mask, active, *news = self._session.run(self._outputs, inputs)
         for state, bank, new in zip(self._states, self._banks, news, strict=True):
-            bank[slots] = np.moveaxis(new, state.batch_axis, 0)[:count]
+            bank[_at(state, rows)] = new[_at(state, slice(count))]
         return mask, active
 
     def reset(self, slots: list[int]) -> None:
         self._hold(max(slots))
-        for bank in self._banks:
-            bank[slots] = 0.0
+        for state, bank in zip(self._states, self._banks, strict=True):
+            bank[_at(state, [slot + 1 for slot in slots])] = 0.0
 
     def snapshot(self, slot: int) -> Snapshot:
         self._hold(slot)
-        return tuple(bank[slot].copy() for bank in self._banks)
+        found = zip(self._states, self._banks, strict=True)
+        return tuple(bank[_at(state, slot + 1)].copy() for state, bank in found)
 
     def restore(self, slot: int, snapshot: Snapshot) -> None:
         self._hold(slot)
-        for bank, kept in zip(self._banks, snapshot, strict=True):
-            bank[slot] = kept
+        for state, bank, kept in zip(self._states, self._banks, snapshot, strict=True):
+            bank[_at(state, slot + 1)] = kept
+
+
+def _bank(state: StateSpec, rows: int) -> Floats:
+    shape = list(state.shape)
+    shape.insert(state.batch_axis, rows)
+    return np.zeros(shape, np.float32)
+
+
+def _at(state: StateSpec, where: Any) -> tuple[Any, ...]:
+    """Index of `where` on the batch axis."""
+    return (*(slice(None),) * state.batch_axis, where)
 
 
 class _DeviceBank:

@@ -9,13 +9,20 @@ import pytest
 
 from engine.bundle import find_bundle, list_bundles, load_bundle
 from engine.errors import BundleError, TamperedBundle
-from engine.spec import DEFAULT_MODEL, MODELS_FOLDER
+from engine.spec import DEFAULT_MODEL, MODELS_FOLDER, SPEC_FILE
 
 
 def test_every_embedded_bundle_is_whole() -> None:
     found = {listed.name: listed for listed in list_bundles()}
     assert {"identity", DEFAULT_MODEL} <= set(found)
     assert [listed.error for listed in found.values()] == [None] * len(found)
+
+
+def test_nothing_in_an_embedded_bundle_goes_unsigned() -> None:
+    for listed in list_bundles():
+        assert listed.spec is not None
+        files = {path.name for path in listed.folder.iterdir()}
+        assert files == {SPEC_FILE, *listed.spec.artifacts}, listed.name
 
 
 def test_the_default_model_keeps_its_promise(embedded: object) -> None:

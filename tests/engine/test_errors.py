@@ -15,6 +15,8 @@ def test_messages() -> None:
     unknown = subject.UnknownPrompt("p" * 2000, ("speech", "rain", "dog bark"), "t")
     assert len(str(unknown)) < 200
     assert "'rain'" in str(unknown)
+    named = subject.UnknownPrompt("dog and accordion", ("piano",), word="accordion")
+    assert str(named) == "'accordion' is not known in the prompt 'dog and accordion'; nearest: 'piano'"
     assert subject.NoCapacity("full", 2.0).retry_after_s == 2.0
     assert "bundle" in str(subject.BundleError("/m", "bins", "is wrong"))
 
