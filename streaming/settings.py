@@ -40,8 +40,8 @@ class Settings(BaseSettings):
     max_sessions: int = Field(default=256, ge=1)
     """Ceiling over what the measured capacity allows."""
     max_sessions_per_key: int | None = Field(default=None, ge=1)
-    capacity_share: float = Field(default=0.6, gt=0.0, le=1.0)
-    """New sessions are refused once the step's p95 is over this share of a hop."""
+    capacity_share: float = Field(default=0.6, gt=0.0)
+    """New sessions are refused once the step's p95 is over this share of a hop; a large number switches that off."""
     retry_after_s: float = Field(default=5.0, gt=0.0)
 
     message_bytes: int = Field(default=256 * 1024, ge=1024, le=LARGEST_MESSAGE_BYTES)

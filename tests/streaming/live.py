@@ -73,7 +73,8 @@ class House:
 @asynccontextmanager
 async def house(bundle: Bundle, **settings: Any) -> AsyncIterator[House]:
     """A server on a free port; ended at the end."""
-    server = uvicorn_server(Settings(port=0, **settings), bundle)
+    # A busy test machine is no reason to refuse a session, but in the tests that are about it.
+    server = uvicorn_server(Settings(**{"port": 0, "capacity_share": 1e6, **settings}), bundle)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup()
