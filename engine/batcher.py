@@ -7,6 +7,7 @@ may cost at most a fifth of a hop.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -23,6 +24,10 @@ MOST_SLOTS = 128
 LIVE_HOPS = 16
 FILE_HOPS = 128
 """Most hops of one work: of a live session that is behind, and of a file while nothing is live."""
+
+STEP_SHARE = 0.5
+"""Part of a hop's time that a step may be expected to take: sessions that are behind must not make one step so long
+that all others fall behind too. The earliest deadlines go first, the rest goes into the next step."""
 
 JOB_SHARE = 0.2
 """Part of a hop's time that a step of a file may take while something is live."""
@@ -45,7 +50,7 @@ class Batcher:
         self._ready: dict[Session, None] = {}
         self._live = 0
         self._sessions: set[Session] = set()
-        self._job_hop_s = 0.0
+        self._slot_hop_s = 0.0
         self._steps: deque[tuple[float, float]] = deque(maxlen=4096)
         self.batch_size = 0
         """Slots in the last step."""
@@ -86,8 +91,7 @@ class Batcher:
             touched[session] = None
         took = self._clock() - began
         self._steps.append((began, took))
-        if not next(iter(works)).live:
-            self._job_hop_s = took / sum(work.hops for work in works)
+        self._slot_hop_s = took / sum(work.hops * len(work.slots) for work in works)
         return list(touched)
 
     def _gather(self) -> dict[Work, Session]:
@@ -102,25 +106,31 @@ class Batcher:
                 jobs.append(session)
         if live:
             live.sort()
-            return self._works((session for _, _, session in live), LIVE_HOPS)
+            return self._works((session for _, _, session in live), LIVE_HOPS, self._affordable(STEP_SHARE))
         if jobs and self._live:
-            quantum = int(JOB_SHARE * self._hop_s / self._job_hop_s) if self._job_hop_s else 1
             # One at a time, and the next one first in the following step.
             session = jobs[0]
             self._ready[session] = self._ready.pop(session)
-            return self._works([session], min(max(quantum, 1), FILE_HOPS))
+            quantum = self._affordable(JOB_SHARE) if self._slot_hop_s else 1
+            return self._works([session], FILE_HOPS, quantum)
         return self._works(jobs, FILE_HOPS)
 
-    def _works(self, sessions: Iterable[Session], most_hops: int) -> dict[Work, Session]:
+    def _affordable(self, share: float) -> float:
+        """Slots times hops that take `share` of a hop's time, by what the last step cost; at least 1."""
+        return max(share * self._hop_s / self._slot_hop_s, 1.0) if self._slot_hop_s else math.inf
+
+    def _works(self, sessions: Iterable[Session], most_hops: int, left: float = math.inf) -> dict[Work, Session]:
+        """One work of each session, in order, of at most `most_hops` hops each and `left` slots times hops in all."""
         works: dict[Work, Session] = {}
         slots = 0
         for session in sessions:
-            if slots >= MOST_SLOTS:
+            if slots >= MOST_SLOTS or left < 1:
                 break
-            work = session.next_work(most_hops)
+            work = session.next_work(int(min(most_hops, left)))
             if work is not None:
                 works[work] = session
                 slots += len(work.slots)
+                left -= len(work.slots) * work.hops
         return works
 
     def _run(self, works: dict[Work, Session], touched: dict[Session, None]) -> Iterable[tuple[Session, Result]]:

@@ -78,6 +78,7 @@ class Session:
         self._targets = Targets(bundle, config.targets, config.residual)
         self._gates = {name: ActivityGate() for name in self._targets.plan.lanes}
         self._segment = self._new_segment(0, discontinuity=False)
+        self._caution(config.targets)
 
     # --- what it is -------------------------------------------------------------------------------------------
 
@@ -235,7 +236,9 @@ class Session:
             BadInput, UnknownPrompt, NoCapacity: as the constructor; the session is then unchanged.
         """
         merged = {target.id: target for target in (*self.targets, *targets)}
-        return self._change(tuple(merged.values()))
+        pts = self._change(tuple(merged.values()))
+        self._caution(targets)
+        return pts
 
     def remove(self, ids: tuple[str, ...]) -> int:
         """End targets; their tracks fade out over one hop and their indices are not used again.
@@ -379,6 +382,13 @@ class Session:
         if not self._closed:
             self._closed = True
             self._targets.close()
+
+    def _caution(self, targets: tuple[Target, ...]) -> None:
+        understood = self.understood
+        cautions = {target.id: self._bundle.vocabulary.caution(understood[target.id]) for target in targets}
+        told = "; ".join(f"target {name!r}: {caution}" for name, caution in cautions.items() if caution)
+        if told:
+            self._events.append(Notice("experimental_concept", told))
 
     def _tell_once(self, code: str, message: str) -> None:
         if not any(isinstance(event, Notice) and event.code == code for event in self._events):

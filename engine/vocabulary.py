@@ -81,6 +81,14 @@ class Vocabulary:
         """Labels that are understood and tried, without a promise."""
         return tuple(label for label in self.labels if self.status[label] == "experimental")
 
+    def caution(self, concepts: ConceptSet) -> str | None:
+        """A sentence for whoever asked, where some of the concepts are experimental; None where none is."""
+        doubtful = [label for label in concepts.labels if self.status[label] == "experimental"]
+        if not doubtful:
+            return None
+        named = ", ".join(f"{label!r} ({_score(self.scores[label])})" for label in doubtful)
+        return f"experimental, tried without a promise: {named}"
+
     def query(self, concepts: ConceptSet) -> Vector:
         """`(query_size,)` float32: the sum of the vectors of the concepts, zeros for none.
 
@@ -92,6 +100,10 @@ class Vocabulary:
         rows = {label: row for row, label in enumerate(self.labels)}
         query: Vector = self.vectors[[rows[label] for label in concepts.labels]].sum(axis=0, dtype=np.float32)
         return query
+
+
+def _score(improvement_db: float | None) -> str:
+    return "not measured" if improvement_db is None else f"{improvement_db:+.1f} dB on held-out recordings"
 
 
 def _read_concepts(folder: Path) -> list[_Concept]:

@@ -159,7 +159,8 @@ def separate_file(
             )
             for track, one in writers.all
         )
-        notes = _notes(source, outputs)
+        cautions = (bundle.vocabulary.caution(concepts) for concepts in understood.values())
+        notes = (*(caution for caution in cautions if caution), *_notes(source, outputs))
         seconds = source.samples_read / source.rate
         elapsed_s = time.perf_counter() - began_s
         return Report(

@@ -106,6 +106,24 @@ def test_a_backlog_is_worked_off_in_long_works(identity: Bundle, clock: ManualCl
     assert all(hop & (hop - 1) == 0 for hop in hops)
 
 
+def test_one_step_takes_at_most_half_a_hop_of_a_backlog(identity: Bundle, clock: ManualClock) -> None:
+    watched = Watched(identity, clock, cost_s=0.0005)
+    batcher = Batcher(watched, clock)  # type: ignore[arg-type]
+    sessions = opened(identity, 10)
+    for number, session in enumerate(sessions):
+        batcher.add(session)
+        session.feed_audio(noise(48_000), clock() + 0.001 * number)
+        batcher.ready(session)
+    while batcher.pending:
+        batcher.step()
+    cost = [sum(work.hops for work in works) * 0.0005 for works in watched.steps]
+    assert max(cost[1:]) <= 0.5 * 0.01 + 1e-9  # the first step had no measured cost
+    assert sum(cost) == pytest.approx(10 * 100 * 0.0005)
+    for session in sessions:
+        last = session.take()[-1]
+        assert last.pts + last.samples.shape[1] == 47_520
+
+
 def test_late_hops_are_counted_by_the_clock(identity: Bundle, clock: ManualClock) -> None:
     watched = Watched(identity, clock)
     batcher = Batcher(watched, clock)  # type: ignore[arg-type]
