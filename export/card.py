@@ -81,8 +81,9 @@ def _scores(entries: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> 
 
 SI-SDR improvement in dB on {report["mixtures"]} mixtures of two held-out recordings, 4 s, -5…+5 dB,
 seed {report["seed"]}, both limited to the narrower one's band. Speakers and source recordings were not trained on.
-`advertised`: ≥ 1 dB and at least four held-out recordings; the rest is `experimental`: understood and tried, and the
-answer says so. The words were chosen by these very scores, so the mean of the advertised is a little too good.
+`advertised`: ≥ 1 dB, two standard errors above 0, and at least four held-out recordings; the rest is `experimental`:
+understood and tried, and the answer says so. The words were chosen by these very scores, so the mean of the advertised
+is a little too good.
 
 | | |
 |---|---|

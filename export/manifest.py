@@ -19,8 +19,8 @@ from export.train.frames import HOP, WINDOW
 logger = logging.getLogger("winnow.export")
 
 ADVERTISED_FROM_DB = 1.0
-"""Mean improvement on held-out mixtures from which a concept is advertised: clear of 0, since 20 mixtures scatter by
-about half a decibel and other recordings will be heard."""
+"""Mean improvement on held-out mixtures from which a concept is advertised: clear of 0, since other recordings will be
+heard than these."""
 ADVERTISED_FROM_RECORDINGS = 4
 TIMED = ((1, 1), (8, 1), (16, 1), (1, 100))
 """Batch and hops of the calls that are timed."""
@@ -29,13 +29,15 @@ TIMED = ((1, 1), (8, 1), (16, 1), (1, 100))
 def concept_entries(concepts: list[str], scores: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of `concepts.json`: label, status, score, held-out recordings, in the order of the concept vectors.
 
-    Advertised is what scores 1 dB or more on mixtures of at least four held-out recordings; the rest is experimental.
+    Advertised is what scores 1 dB or more, and two standard errors above 0, on mixtures of at least four held-out
+    recordings; the rest is experimental.
     """
     entries = []
     for label in concepts:
         row = scores.get(label, {})
         gain, count = row.get("si_sdr_improvement_db"), int(row.get("held_out_recordings", 0))
-        good = gain is not None and gain >= ADVERTISED_FROM_DB and count >= ADVERTISED_FROM_RECORDINGS
+        sure_db = max(ADVERTISED_FROM_DB, 2 * (row.get("standard_error_db") or 0.0))
+        good = gain is not None and gain >= sure_db and count >= ADVERTISED_FROM_RECORDINGS
         status = "advertised" if good else "experimental"
         entries.append({"label": label, "status": status, "si_sdr_improvement_db": gain, "held_out_recordings": count})
     return entries

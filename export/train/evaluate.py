@@ -60,7 +60,11 @@ def evaluate(
         "seed": SEED,
         "mixtures": sum(len(values) for values in all_classes.improvement_db.values()),
         "concepts": {
-            concept: {"si_sdr_improvement_db": _rounded(means.get(concept)), "held_out_recordings": recordings[concept]}
+            concept: {
+                "si_sdr_improvement_db": _rounded(means.get(concept)),
+                "standard_error_db": _rounded(_standard_error(all_classes.improvement_db.get(concept, []))),
+                "held_out_recordings": recordings[concept],
+            }
             for concept in model.concepts
         },
         "all_classes": {name: _rounded(value) for name, value in all_classes.summary().items()},
@@ -80,6 +84,10 @@ def _against_noise(model: QueriedSeparator, mix: Callable[..., Iterator[Mixture]
 
 def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
+
+
+def _standard_error(values: Sequence[float]) -> float | None:
+    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
 
 
 def _rounded(value: float | None) -> float | None:

@@ -13,7 +13,11 @@ def test_a_report_names_every_concept_and_is_json(
 ) -> None:
     report = evaluate(model.eval(), [r for r in recordings if r.label != "whistle"], store, per_concept=1, seconds=0.2)
     assert set(report["concepts"]) == set(model.concepts)
-    assert report["concepts"]["whistle"] == {"si_sdr_improvement_db": None, "held_out_recordings": 0}
+    assert report["concepts"]["whistle"] == {
+        "si_sdr_improvement_db": None,
+        "standard_error_db": None,
+        "held_out_recordings": 0,
+    }
     assert report["concepts"][SPEECH]["held_out_recordings"] == 6
     assert json.loads(json.dumps(report)) == report
     assert set(report["speech_against_noise_db"]) == {"+0 dB", "+5 dB", "+10 dB"}
