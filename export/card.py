@@ -48,8 +48,8 @@ A causal network that is asked for sounds by words and returns a mask: 48 kHz, w
 look-ahead. **Algorithmic latency 20 ms.** {weights / 1e6:.2f} M weights, {len(model.concepts)} concepts,
 trained by us from nothing. A first honest training: {run["steps"]:,} steps, {heard_h:.0f} hours of mixtures, on a CPU.
 
-**Network.** |X|^0.3 over its mean, and the mean's logarithm → Linear {config.bins}→{config.hidden}
-→ {config.blocks} × [LayerNorm × (1 + γ(query)) + β(query) + hint → GRU({config.hidden}) → + input]
+**Network.** |X|^0.3 over its mean less 1, and the mean's logarithm → Linear {config.bins}→{config.hidden} → norm
+→ {config.blocks} × [LayerNorm × (1 + γ(query)) + β(query) + hint → GRU({config.hidden}) → Linear → + input]
 → the same norm → Linear → sigmoid: a real gain per bin.
 Dividing by the mean makes the shape of a spectrum independent of its level. A query is the sum of the learnt 64-d
 vectors of one to three concepts (`concept_vectors.npy`); any other text encoder can be put in front by learning one
@@ -156,8 +156,9 @@ def _training(run: Mapping[str, Any]) -> str:
 if a core takes {WATTS_PER_CORE:.0f} W. Again, from the repository's root:
 
     python -m export.train.separator --data DIR --runs train-runs --minutes {plan["minutes"]:.0f}
-    python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR --json scores.json
+    python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR --per-concept 40 --json scores.json
     python -m export bundle --checkpoint train-runs/latest.pt --data DIR --scores scores.json
 
-Weights, running mean and optimiser state in half precision lie in `export/train/checkpoints/flat256.pt`;
+The running mean of the weights (which the bundle is made of, to the bit), the last weights and the optimiser's state
+(these two in half precision) lie in `export/train/checkpoints/flat256.pt`;
 `--from export/train/checkpoints/flat256.pt` goes on from there with a new schedule."""
