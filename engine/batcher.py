@@ -7,6 +7,7 @@ may cost at most a fifth of a hop.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,6 +18,8 @@ from engine.errors import EngineFault
 from engine.frames import Result, Work
 from engine.programs.mask import MaskProgram
 from engine.session import Session
+
+log = logging.getLogger("winnow.engine.batcher")
 
 MOST_SLOTS = 128
 """Slots in one step; the rest goes into the next."""
@@ -80,21 +83,27 @@ class Batcher:
 
     def step(self) -> list[Session]:
         """Run one batch; the sessions that have something new (pieces, events or a failure)."""
-        works = self._gather()
-        if not works:
-            return []
-        began = self._clock()
         touched: dict[Session, None] = {}
+        works = self._gather(touched)
+        if not works:
+            return list(touched)
+        began = self._clock()
         self.batch_size = sum(len(work.slots) for work in works)
         for session, result in self._run(works, touched):
-            session.accept(result, began, self._clock)
             touched[session] = None
+            if result.faulty:
+                session.fail(result.work, EngineFault("the model returned values that are not finite"))
+                continue
+            try:
+                session.accept(result, began, self._clock)
+            except Exception as error:
+                session.failed = _fault(error)
         took = self._clock() - began
         self._steps.append((began, took))
         self._slot_hop_s = took / sum(work.hops * len(work.slots) for work in works)
         return list(touched)
 
-    def _gather(self) -> dict[Work, Session]:
+    def _gather(self, touched: dict[Session, None]) -> dict[Work, Session]:
         live: list[tuple[float, int, Session]] = []
         jobs: list[Session] = []
         for session in list(self._ready):
@@ -106,27 +115,35 @@ class Batcher:
                 jobs.append(session)
         if live:
             live.sort()
-            return self._works((session for _, _, session in live), LIVE_HOPS, self._affordable(STEP_SHARE))
+            first = (session for _, _, session in live)
+            return self._works(first, touched, LIVE_HOPS, self._affordable(STEP_SHARE))
         if jobs and self._live:
             # One at a time, and the next one first in the following step.
             session = jobs[0]
             self._ready[session] = self._ready.pop(session)
             quantum = self._affordable(JOB_SHARE) if self._slot_hop_s else 1
-            return self._works([session], FILE_HOPS, quantum)
-        return self._works(jobs, FILE_HOPS)
+            return self._works([session], touched, FILE_HOPS, quantum)
+        return self._works(jobs, touched, FILE_HOPS)
 
     def _affordable(self, share: float) -> float:
         """Slots times hops that take `share` of a hop's time, by what the last step cost; at least 1."""
         return max(share * self._hop_s / self._slot_hop_s, 1.0) if self._slot_hop_s else math.inf
 
-    def _works(self, sessions: Iterable[Session], most_hops: int, left: float = math.inf) -> dict[Work, Session]:
+    def _works(
+        self, sessions: Iterable[Session], touched: dict[Session, None], most_hops: int, left: float = math.inf
+    ) -> dict[Work, Session]:
         """One work of each session, in order, of at most `most_hops` hops each and `left` slots times hops in all."""
         works: dict[Work, Session] = {}
         slots = 0
         for session in sessions:
             if slots >= MOST_SLOTS or left < 1:
                 break
-            work = session.next_work(int(min(most_hops, left)))
+            try:
+                work = session.next_work(int(min(most_hops, left)))
+            except Exception as error:
+                session.failed = _fault(error)
+                touched[session] = None
+                continue
             if work is not None:
                 works[work] = session
                 slots += len(work.slots)
@@ -174,3 +191,11 @@ class Batcher:
         """Share of the last second spent in steps, 0–1."""
         since = self._clock() - LOAD_OVER_S
         return min(sum(took for began, took in self._steps if began >= since) / LOAD_OVER_S, 1.0)
+
+
+def _fault(error: Exception) -> EngineFault:
+    """A failure inside one session is that session's end, and nobody else's."""
+    if isinstance(error, EngineFault):
+        return error
+    log.error("a session failed", exc_info=error)
+    return EngineFault(f"the session failed: {error}")

@@ -83,6 +83,7 @@ class Result:
         outputs: `(slots, channels, hops * hop)` float32, the estimate of each slot's target.
         active: `(slots, hops)` float32, probability that the target sounds.
         model_s: seconds in the graph, for the whole batch that this work was part of.
+        faulty: the model gave values that are not finite for this work; `outputs` is then silence.
         stitch_s: seconds in analysis, synthesis and overlap-add, for the whole batch.
     """
 
@@ -91,3 +92,4 @@ class Result:
     active: NDArray[np.float32]
     model_s: float
     stitch_s: float
+    faulty: bool = False

@@ -77,7 +77,7 @@ class Segment:
         audio: lengths of the model.
         channels: 1 or 2.
         input_rate, output_rate: Hz.
-        base: output-rate pts of the segment's first sample.
+        start: input-rate index, in the whole session, of the segment's first sample.
         slots: program slots that hear it.
         hint_of: activity hints by slot and model-rate index within the segment.
         live: see `Separator`.
@@ -91,7 +91,7 @@ class Segment:
         channels: int,
         input_rate: int,
         output_rate: int,
-        base: int,
+        start: int,
         slots: Sequence[int],
         hint_of: HintOf | None,
         live: bool,
@@ -100,7 +100,9 @@ class Segment:
     ) -> None:
         self._audio, self._channels = audio, channels
         self._input_rate, self._output_rate = input_rate, output_rate
-        self.base = base
+        self.start = start
+        self.base = converted_count(start, input_rate, output_rate)
+        """Output-rate pts of the segment's first sample."""
         self.separator = Separator(audio, channels, slots, hint_of, live)
         self._resampler = _resampler(channels, input_rate, audio.sample_rate)
         self._reference = RingBuffer(channels, output_rate // 4) if reference else None
@@ -144,7 +146,8 @@ class Segment:
     def finish(self, now_s: float, last: bool) -> None:
         """No more input: push silence until every sample received so far can come out."""
         self.last = last
-        self.limit = converted_count(self.received, self._input_rate, self._output_rate)
+        # From the session's own beginning, so that the halves lost by rounding do not add up over many segments.
+        self.limit = converted_count(self.start + self.received, self._input_rate, self._output_rate) - self.base
         audio, rate = self._audio, self._input_rate
         padding = -(-(audio.latency + 2 * audio.hop) * rate // audio.sample_rate)
         padding += resampling_delay(rate, audio.sample_rate) + resampling_delay(rate, self._output_rate)

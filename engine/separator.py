@@ -83,7 +83,7 @@ class Separator:
         self._ring.push(np.zeros((channels, lead + audio.history), np.float32))
         self._next = -lead
         self._arrivals: deque[tuple[int, float]] = deque()
-        self._pending = False
+        self._pending = self._hurried = False
         self._coming: tuple[int, ...] = ()
         self._primed = 0
         self._under_way = False
@@ -104,7 +104,7 @@ class Separator:
 
     def push(self, samples: Samples, due_s: float) -> None:
         """Append `(channels, n)`; `due_s` is the clock time at which the hops that it completes are due."""
-        self._ring.needed = self._next - self._history
+        self._ring.needed = (min(self._next, self._primed) if self._pending else self._next) - self._history
         self._ring.push(samples)
         self._arrivals.append((self._ring.end, due_s))
 
@@ -113,6 +113,7 @@ class Separator:
 
         Without slots only that one joint hop is arranged. A second call replaces the first.
         """
+        self._hurried = self._pending
         self._pending = True
         self._coming = tuple(slots)
         oldest = self._ring.begin + self._history
@@ -129,7 +130,12 @@ class Separator:
     @property
     def ready(self) -> bool:
         """Whether `next_work` would return one."""
-        return not self._under_way and self._available() > 0
+        return not self._under_way and (self._available() > 0 or self._priming)
+
+    @property
+    def _priming(self) -> bool:
+        """Whether coming slots have still to hear some of the past."""
+        return self._pending and self._primed < self._next
 
     @property
     def due_s(self) -> float:
@@ -141,14 +147,16 @@ class Separator:
 
     def next_work(self, most_hops: int) -> Work | None:
         """The next work of at most `most_hops` hops, or None: too little input, or one is under way."""
-        available = 0 if self._under_way else self._available()
-        if available <= 0:
+        available = self._available()
+        if not self.ready:
             return None
         slots, pts = self.slots, self._next
-        if self._pending and self._primed < self._next:
+        # Coming slots are primed first, so that they join at the next hop; but whoever changes its mind before they did
+        # must not stop what sounds: a hop that is behind then goes before.
+        if self._priming and not (self._hurried and available >= 2):
             slots, pts = self._coming, self._primed
             available = min((self._next - self._primed) // self._hop, PRIMING_HOPS)
-        elif self._pending:
+        elif self._pending and not self._priming:
             slots = (*self.slots, *self._coming)
             available = 1
         # Powers of two: few shapes for the runtime, and works of different streams fall into the same group.

@@ -28,6 +28,9 @@ from engine.separator import HintOf, Stretch
 from engine.targets import Targets
 from engine.timeline import Timeline
 
+LOUDEST = np.float32(1e4)
+"""A sample 80 dB over full scale is no sound; further up, products of it overflow, and would take others with them."""
+
 LATE_AFTER_HOPS = 1.0
 """A hop that comes out more than this many hops after it was due counts as late (contract, section 2)."""
 
@@ -126,7 +129,7 @@ class Session:
         """Take `(channels, n)` float32 at the input rate that arrived at clock time `now_s`.
 
         Args:
-            samples: any n; values that are not finite become silence and are counted.
+            samples: any n; values that are not finite, or 80 dB over full scale, become silence and are counted.
             now_s: clock time of arrival.
             pts: index of the first sample; None: right after the last. A gap of up to 2 s is filled with silence, a
                 longer one restarts the tracks; what overlaps the past is dropped and counted.
@@ -137,7 +140,10 @@ class Session:
         if samples.ndim != 2 or samples.shape[0] != self.config.channels or samples.dtype != np.float32:
             expected = f"float32 of shape ({self.config.channels}, n)"
             raise BadInput("samples", expected, f"{samples.dtype} {samples.shape}")
-        if not np.isfinite(samples.sum()):
+        if not samples.shape[1]:
+            return
+        # NaN compares false, so one look at both ends finds everything that is not an ordinary number.
+        if not (samples.max() < LOUDEST and samples.min() > -LOUDEST):
             samples = self._finite(samples)
         self._fed_s = now_s
         place = self._timeline.place(pts, samples.shape[1])
@@ -151,11 +157,8 @@ class Session:
         self._push(_Fed(samples, now_s, pts if place.restart else None))
 
     def _finite(self, samples: Samples) -> Samples:
-        wrong = ~np.isfinite(samples)
-        count = int(wrong.sum())
-        if not count:
-            return samples  # finite, but too large to sum
-        self.counters.nonfinite_samples += count
+        wrong = ~(np.abs(samples) < LOUDEST)
+        self.counters.nonfinite_samples += int(wrong.sum())
         self._tell_once("nonfinite_samples", "NaN or infinite samples were replaced by silence")
         return np.where(wrong, np.float32(0.0), samples)
 
@@ -185,7 +188,7 @@ class Session:
             if segment.limit is not None:
                 if segment.last or not segment.done:
                     return
-                self._segment = self._new_segment(segment.base + segment.limit, discontinuity=False)
+                self._segment = self._new_segment(segment.start + segment.received, discontinuity=False)
                 continue
             item = self._queue[0]
             if isinstance(item, _End):
@@ -200,17 +203,15 @@ class Session:
             self._queue.popleft()
 
     def _restart(self, pts: int) -> None:
-        base = converted_count(pts, self.config.sample_rate, self._output_rate)
-        heard_before = self._segment.base > 0
-        self._segment = self._new_segment(base, discontinuity=heard_before)
         for slot in self._targets.plan.slots:
             self._bundle.program.reset(slot)
+        self._segment = self._new_segment(pts, discontinuity=self._segment.start > 0)
 
-    def _new_segment(self, base: int, discontinuity: bool) -> Segment:
+    def _new_segment(self, start: int, discontinuity: bool) -> Segment:
         config, targets = self.config, self._targets
         segment = Segment(
-            self._audio, config.channels, config.sample_rate, self._output_rate, base, targets.plan.slots,
-            self._hints(base), config.live, config.residual, discontinuity,
+            self._audio, config.channels, config.sample_rate, self._output_rate, start, targets.plan.slots,
+            self._hints(start), config.live, config.residual, discontinuity,
         )  # fmt: skip
         for name in targets.indices:
             if name == TAKEN:
@@ -218,11 +219,17 @@ class Session:
             elif name in targets.plan.lanes:
                 segment.open_outlet(name, _gain(targets.plan.lanes[name].target))
         if targets.coming is not None:
-            segment.separator.prepare(targets.arriving)
+            self._prepare(segment)
         return segment
 
-    def _hints(self, base: int) -> HintOf | None:
-        return self._targets.hints(base / self._output_rate, self._audio.hop, self._audio.sample_rate)
+    def _prepare(self, segment: Segment) -> None:
+        """Let the coming plan's new slots hear the past, from a state that has heard nothing."""
+        for slot in self._targets.arriving:
+            self._bundle.program.reset(slot)
+        segment.separator.prepare(self._targets.arriving)
+
+    def _hints(self, start: int) -> HintOf | None:
+        return self._targets.hints(start / self.config.sample_rate, self._audio.hop, self._audio.sample_rate)
 
     # --- targets ----------------------------------------------------------------------------------------------
 
@@ -258,15 +265,16 @@ class Session:
         return self._change(rest)
 
     def _change(self, targets: tuple[Target, ...]) -> int:
+        if self._closed:
+            raise EngineFault("the session is closed")
         check_config(replace(self.config, targets=targets))
         self._targets.change(targets)
-        for name in self._targets.newest.lanes:
-            self._gates.setdefault(name, ActivityGate())
+        self._gates = {name: self._gates.get(name) or ActivityGate() for name in self._targets.indices if name != TAKEN}
         segment = self._segment
-        segment.separator.hint_of = self._hints(segment.base)
-        segment.separator.prepare(self._targets.arriving)
-        position = segment.separator.position
-        return segment.base + converted_count(position, self._audio.sample_rate, self._output_rate)
+        segment.separator.hint_of = self._hints(segment.start)
+        self._prepare(segment)
+        position = converted_count(segment.separator.position, self._audio.sample_rate, self._output_rate)
+        return segment.base + (position if segment.limit is None else min(position, segment.limit))
 
     # --- the batcher's side -----------------------------------------------------------------------------------
 
@@ -298,14 +306,19 @@ class Session:
             self._pump()
         return bool(pieces)
 
-    def _emit(self, stretch: Stretch) -> list[Piece]:
+    def _emit(self, stretch: Stretch, passed: bool = False) -> list[Piece]:
+        """Pieces of a stretch; with `passed` every target is the input itself."""
         plan = self._targets.plan
         coming = self._targets.coming if stretch.joined else None
         heard = None
-        if plan.hears_input or (coming is not None and coming.hears_input):
+        if passed or plan.hears_input or (coming is not None and coming.hears_input):
             heard = self._segment.separator.heard(stretch.pts, stretch.pts + stretch.count)
-        signals = plan.signals(stretch.outputs, heard)
-        if coming is not None:
+        if passed and heard is not None:
+            signals = {name: heard.copy() for name in self._targets.indices}
+        elif coming is None:
+            signals = plan.signals(stretch.outputs, heard)
+        else:
+            signals = plan.signals(stretch.outputs, heard)
             signals = crossfaded(signals, coming.signals(stretch.outputs, heard))
         gone = self._settle(stretch) if coming is not None else []
         self._notice_activity(stretch)
@@ -349,13 +362,12 @@ class Session:
         self._tell_once("engine_failed_passing", f"the engine failed ({fault}); the input is passed through")
         for slot in work.slots:
             self._bundle.program.reset(slot)
-        heard = work.window[:, self._audio.history :][:, : work.hops * self._audio.hop].copy()
-        outputs = np.broadcast_to(heard, (len(work.slots), *heard.shape))
+        outputs = np.zeros((len(work.slots), len(work.window), work.hops * self._audio.hop), np.float32)
         active = np.zeros((len(work.slots), work.hops), np.float32)
         stretch = self._segment.separator.accept(Result(work, outputs, active, 0.0, 0.0))
         if stretch is None:
             return False
-        self._pieces += self._emit(stretch)
+        self._pieces += self._emit(stretch, passed=True)
         if self._queue:
             self._pump()
         return True

@@ -92,6 +92,10 @@ class Targets:
         if dropped is not None:
             self._close(set(dropped.slots) - set(self.plan.slots) - set(coming.slots))
         self._number(coming)
+        # A target that came and went before its first hop: its index stays used.
+        for name in [name for name in self.indices if name != TAKEN]:
+            if name not in self.plan.lanes and name not in coming.lanes:
+                del self.indices[name]
 
     def settle(self) -> Plan:
         """The coming plan is the present one from now on; returns the past one, its unused slots given back."""

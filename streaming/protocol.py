@@ -250,18 +250,22 @@ def unpack_header(message: bytes) -> Header:
     return Header(kind, track, flags, sequence, pts)
 
 
+PTS_LIMIT = 1 << 48
+"""An input pts must lie below: 46 years at 192 kHz, and far enough from 64 bits to be counted at any output rate."""
+
+
 def check_input(header: Header, payload_bytes: int, frame_bytes: int) -> None:
     """Judge what a client sent as sound.
 
     Raises:
         NotSupportedYet: it is a picture.
-        BadMessage: not on track 0, before pts 0, or not whole samples.
+        BadMessage: not on track 0, a pts below 0 or out of all reason, or not whole samples.
     """
     if header.kind != AUDIO:
         raise NotSupportedYet("header.kind", "video")
     if header.track != 0:
         raise BadMessage("header.track", "0", header.track)
-    if header.pts < 0:
-        raise BadMessage("header.pts", "0 or more", header.pts)
+    if not 0 <= header.pts < PTS_LIMIT:
+        raise BadMessage("header.pts", f"0 or more and below {PTS_LIMIT}", header.pts)
     if payload_bytes % frame_bytes:
         raise BadMessage("payload", f"a multiple of {frame_bytes} bytes", f"{payload_bytes} bytes")

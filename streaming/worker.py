@@ -219,7 +219,14 @@ class Worker:
         now_s = self._clock()
         deliveries = []
         for stream, payloads in self._encoded([stream for stream in touched if not stream.over]):
-            delivery = stream.collect(payloads, now_s)
+            try:
+                delivery = stream.collect(payloads, now_s)
+            except Exception as error:
+                # One session's fault is its own: the others' deliveries of this tick go out.
+                log.exception("session %s failed", stream.name)
+                stream.fail(error)
+                delivery = Delivery(stream, made_s=now_s, refusal=stream.refusal)
+                self._forget(stream)
             if delivery is not None:
                 deliveries.append(delivery)
                 if stream.over:

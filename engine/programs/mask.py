@@ -113,22 +113,23 @@ class MaskProgram:
         heard = mid if layout.plain else mid[layout.slot_work]
         heard = np.ascontiguousarray(heard)
         analysed = self._clock()
-        mask, active = self.runtime.separate(
-            layout.slots,
-            heard.view(np.float32).reshape(*heard.shape, 2),
-            self._queries[layout.slots],
-            _HINTS[layout.hints],
-        )
+        mask, active = self._asked(layout, heard.view(np.float32).reshape(*heard.shape, 2))
         modelled = self._clock()
         kept: NDArray[np.complex64] = mask.view(np.complex64)[..., 0]
         if not layout.plain:
             kept, spectra = kept[layout.out_slot], spectra[layout.out_row]
-        samples = self._synthesise(layout.bank_rows, kept * spectra)
-        if not np.isfinite(samples.sum()):
-            raise EngineFault("the model returned values that are not finite")
+        samples, faulty = self._synthesise(layout.bank_rows, kept * spectra)
         model_s = modelled - analysed
         stitch_s = self._clock() - begun - model_s
-        return layout.split(samples, active, model_s, stitch_s)
+        return layout.split(samples, active, faulty, model_s, stitch_s)
+
+    def _asked(self, layout: _Layout, spectrum: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        try:
+            return self.runtime.separate(layout.slots, spectrum, self._queries[layout.slots], _HINTS[layout.hints])
+        except EngineFault:
+            raise
+        except Exception as error:  # out of memory, say: the step is lost, the server is not
+            raise EngineFault(f"the runtime failed: {error}") from error
 
     def _analyse(self, works: list[Work], hops: int) -> NDArray[np.complex64]:
         frames = np.empty((sum(len(work.window) for work in works), hops, self._window), np.float32)
@@ -149,13 +150,23 @@ class MaskProgram:
         spectra: NDArray[np.complex64] = fft.rfft(frames, axis=-1, overwrite_x=True)
         return spectra
 
-    def _synthesise(self, rows: NDArray[np.intp], spectra: NDArray[np.complex64]) -> NDArray[np.float32]:
+    def _synthesise(
+        self, rows: NDArray[np.intp], spectra: NDArray[np.complex64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        """Finished samples of every row, and which rows were not finite (None: all were).
+
+        Such rows are silenced before they reach the overlap-add: the other streams of the step must not notice.
+        """
         whole = np.zeros((*spectra.shape[:2], self._window // 2 + 1), np.complex64)
         whole[..., : self._bins] = spectra
         # scipy keeps single precision; its type stubs do not know.
         frames: NDArray[np.float32] = fft.irfft(whole, n=self._window, axis=-1, overwrite_x=True)  # type: ignore[assignment]
         frames *= self._taper
-        return self._overlap.add(rows, frames)
+        faulty: NDArray[np.bool_] | None = None
+        if not np.isfinite(frames.sum()):
+            faulty = np.asarray(~np.isfinite(frames).all(axis=(1, 2)))
+            frames[faulty] = 0.0
+        return self._overlap.add(rows, frames), faulty
 
 
 class _Layout:
@@ -200,7 +211,12 @@ class _Layout:
         self.bank_rows = np.array(bank, np.intp)
 
     def split(
-        self, samples: NDArray[np.float32], active: NDArray[np.float32], model_s: float, stitch_s: float
+        self,
+        samples: NDArray[np.float32],
+        active: NDArray[np.float32],
+        faulty: NDArray[np.bool_] | None,
+        model_s: float,
+        stitch_s: float,
     ) -> list[Result]:
         results = []
         row = count = 0
@@ -208,7 +224,8 @@ class _Layout:
             slots, channels = len(work.slots), len(work.window)
             rows = slots * channels
             part = samples[row : row + rows].reshape(slots, channels, samples.shape[1])
-            results.append(Result(work, part, active[count : count + slots], model_s, stitch_s))
+            wrong = faulty is not None and bool(faulty[row : row + rows].any())
+            results.append(Result(work, part, active[count : count + slots], model_s, stitch_s, wrong))
             row += rows
             count += slots
         return results

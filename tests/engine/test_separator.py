@@ -73,8 +73,10 @@ def test_new_slots_are_primed_then_join_for_one_hop() -> None:
     run(subject)
     position = subject.position
     subject.prepare([8])
-    subject.push(noise(960), 0.0)
+    subject.push(noise(480), 0.0)
     done = run(subject)
+    subject.push(noise(480), 0.0)
+    done += run(subject)
     primed = [work for work, stretch in done if stretch is None]
     assert {work.slots for work in primed} == {(8,)}
     assert max(work.hops for work in primed) <= PRIMING_HOPS

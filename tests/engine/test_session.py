@@ -235,6 +235,59 @@ def test_updated_slot_has_heard_the_last_second(embedded: Bundle) -> None:
     assert difference < 0.2 * np.abs(fresh.track(0)[:, tail]).max() + 1e-4
 
 
+def test_updates_at_every_hop_do_not_stop_the_sound(identity: Bundle) -> None:
+    crank = Crank(identity, config(residual=False))
+    crank.feed(noise(48_000))
+    for turn in range(60):
+        crank.session.update((Target("speech", ["siren", "rain"][turn % 2]),))
+        crank.session.feed_audio(noise(480, seed=turn), crank.clock())
+        crank.batcher.ready(crank.session)
+        for _ in range(3):
+            crank.batcher.step()
+        crank.pieces += crank.session.take()
+    assert crank.track(0).shape[1] >= 48_000 + 480 * 50
+
+
+@pytest.mark.parametrize("rounds", range(98, 104))
+def test_update_then_much_sound_before_the_next_step(identity: Bundle, rounds: int) -> None:
+    crank = Crank(identity, config(residual=False))
+    for turn in range(rounds):
+        crank.feed(noise(480, seed=turn))
+    crank.session.update((Target("speech", "siren"),))
+    for turn in range(20):
+        crank.session.feed_audio(noise(4800, seed=turn), crank.clock())
+    crank.turn()
+    assert crank.session.failed is None
+    crank.flush()
+    assert crank.track(0).shape[1] == 480 * rounds + 96_000
+
+
+def test_the_same_update_twice_is_the_update_once(embedded: Bundle) -> None:
+    sound = smooth_noise(72_000)
+    tracks = []
+    for times in (1, 2):
+        crank = Crank(embedded, config(residual=False))
+        crank.feed(sound[:, :60_000])
+        for _ in range(times):
+            crank.session.update((DOG,))
+            crank.batcher.ready(crank.session)
+            crank.batcher.step()
+        for begin in range(60_000, 72_000, 480):
+            crank.feed(sound[:, begin : begin + 480])
+        crank.flush()
+        tracks.append(crank.track(1))
+    np.testing.assert_allclose(tracks[0], tracks[1], atol=1e-5)
+
+
+def test_a_target_that_came_and_went_leaves_its_index_used(identity: Bundle) -> None:
+    crank = Crank(identity, config(residual=False))
+    crank.session.update((DOG,))
+    crank.session.remove(("dog",))
+    crank.feed(noise(4800))
+    crank.session.update((DOG,))
+    assert [track.index for track in crank.session.tracks] == [0, 2]
+
+
 # --- flush, gaps, bad samples ---------------------------------------------------------------------------------------
 
 
@@ -251,6 +304,15 @@ def test_flush_gives_everything_and_the_stream_goes_on(identity: Bundle, rate: i
     assert crank.track(0).shape == sound.shape
     np.testing.assert_allclose(crank.track(0) + crank.track(1), sound, atol=1e-6)
     assert not any(piece.discontinuity for piece in crank.pieces)
+
+
+def test_many_flushes_lose_no_sample_to_rounding(identity: Bundle) -> None:
+    crank = Crank(identity, config(output_rate=16_000, residual=False))
+    for turn in range(48):
+        crank.feed(noise(100, seed=turn))
+        crank.flush(last=False)
+    assert crank.track(0).shape[1] == 1600
+    assert crank.session.update((Target("speech", "siren"),)) == 1600
 
 
 def test_short_gap_is_silence_long_gap_restarts(identity: Bundle) -> None:
@@ -294,13 +356,13 @@ def test_overlap_is_dropped_and_told(identity: Bundle) -> None:
 def test_not_finite_becomes_silence(identity: Bundle) -> None:
     sound = noise(2000)
     broken = sound.copy()
-    broken[0, 100:103] = (np.nan, np.inf, -np.inf)
+    broken[0, 100:104] = (np.nan, np.inf, -np.inf, 3e38)
     crank = Crank(identity, config(residual=False))
     crank.feed(broken)
     crank.flush()
-    sound[0, 100:103] = 0.0
+    sound[0, 100:104] = 0.0
     np.testing.assert_allclose(crank.track(0), sound, atol=1e-6)
-    assert crank.session.counters.nonfinite_samples == 3
+    assert crank.session.counters.nonfinite_samples == 4
 
 
 @pytest.mark.parametrize(
@@ -451,6 +513,55 @@ def test_a_model_that_returns_nan_is_a_fault(listening: tuple[Bundle, Listening]
     runtime.separate = broken  # type: ignore[method-assign]
     crank.feed(noise(4800))
     assert crank.session.failed is not None
+
+
+@pytest.mark.parametrize("prompt", ["speech", "everything but speech"])
+def test_passing_is_the_input_whatever_was_asked_for(listening: tuple[Bundle, Listening], prompt: str) -> None:
+    bundle, runtime = listening
+    crank = Crank(bundle, config(targets=(Target("a", prompt),), on_failure="pass"))
+    runtime.fail_slots = set(crank.session._targets.plan.slots)
+    crank.feed(noise(4800))
+    crank.flush()
+    np.testing.assert_array_equal(crank.track(0), noise(4800))
+    np.testing.assert_array_equal(crank.track(1), np.zeros((1, 4800)))
+
+
+def test_values_of_one_slot_that_are_not_finite_touch_no_other(listening: tuple[Bundle, Listening]) -> None:
+    bundle, runtime = listening
+    healthy, sick = Session(bundle, config(residual=False)), Session(bundle, config(residual=False))
+    slot = sick._targets.plan.slots[0]
+    whole = runtime.separate
+
+    def broken(slots: Indices, spectrum: Samples, query: Samples, hint: Samples) -> tuple[Samples, Samples]:
+        mask, active = whole(slots, spectrum, query, hint)
+        mask[slots == slot] = np.nan
+        return mask, active
+
+    runtime.separate = broken  # type: ignore[method-assign]
+    batcher = Batcher(bundle.program, lambda: 0.0)
+    sound = noise(9600)
+    for begin in range(0, 9600, 480):
+        for session in (healthy, sick):
+            batcher.add(session)
+            session.feed_audio(sound[:, begin : begin + 480], 0.0)
+            batcher.ready(session)
+        batcher.step()
+    assert sick.failed is not None
+    track = np.concatenate([piece.samples for piece in healthy.take()], axis=1)
+    np.testing.assert_allclose(track, sound[:, : track.shape[1]], atol=1e-6)
+
+
+def test_a_runtime_that_raises_anything_is_a_fault_of_its_session(listening: tuple[Bundle, Listening]) -> None:
+    bundle, runtime = listening
+    crank = Crank(bundle, config(residual=False))
+
+    def broken(*given: object) -> tuple[Samples, Samples]:
+        raise MemoryError("no more")
+
+    runtime.separate = broken  # type: ignore[method-assign,assignment]
+    crank.feed(noise(4800))
+    assert crank.session.failed is not None
+    assert "no more" in str(crank.session.failed)
 
 
 def test_work_and_result_are_told_apart_by_identity(identity: Bundle) -> None:
