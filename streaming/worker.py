@@ -42,7 +42,8 @@ _LONGEST_REST_HOPS = 0.25
 carry, a graph call with cold caches half a millisecond, and the event loop needs the core too. So from 8 sessions on
 the thread rests after a tick: until a twelfth of a hop has passed since it began, and for twice as long as it took, at
 most a quarter of a hop. With 40 sessions of the embedded model on one core, six runs of 8 s in turn on a machine whose
-speed varies: 0, 3, 12 and 25 late hops of 32,000 with a rest that grows with the tick, 365 and 368 without. The batcher itself never waits."""
+speed varies: 0, 3, 12 and 25 late hops of 32,000 with a rest that grows with the tick, 365 and 368 without. The
+batcher itself never waits."""
 
 
 class Worker:

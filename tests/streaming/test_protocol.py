@@ -136,5 +136,7 @@ def test_input_that_no_session_takes() -> None:
         check_input(unpack_header(pack_header(1, 0, 0, 0)), 4, 2)
     with pytest.raises(BadMessage, match="pts"):
         check_input(unpack_header(pack_header(0, 0, 0, -1)), 4, 2)
+    with pytest.raises(BadMessage, match="pts"):
+        check_input(unpack_header(pack_header(0, 0, 0, 2**63 - 1)), 4, 2)
     with pytest.raises(BadMessage, match="multiple of 4"):
         check_input(unpack_header(pack_header(0, 0, 0, 0)), 6, 4)
