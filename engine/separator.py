@@ -212,12 +212,3 @@ class Separator:
             result.model_s,
             result.stitch_s,
         )
-
-    def abandon(self) -> None:
-        """The work under way failed; its hops may be asked for again."""
-        self._under_way = False
-
-    def skip(self, work: Work) -> None:
-        """The hops of a failed work will not be asked for again."""
-        self._under_way = False
-        self._next = max(self._next, work.pts + work.hops * self._hop)

@@ -83,13 +83,6 @@ def mix_pair(target: Float32, rest: Float32, snr_db: float, level_db: float = -2
     return target * scale, rest * scale
 
 
-def si_sdr_db(estimate: Float32, target: Float32) -> float:
-    """Scale-invariant SDR in dB of `[n]` against `[n]` (Le Roux et al. 2019, eq. 2; means not removed)."""
-    scale = float(np.dot(estimate, target)) / (float(np.dot(target, target)) + 1e-12)
-    wanted = scale * target
-    return float(10 * np.log10((np.sum(np.square(wanted)) + 1e-12) / (np.sum(np.square(estimate - wanted)) + 1e-12)))
-
-
 def held_out_mixtures(
     recordings: Sequence[Recording],
     store: SampleStore,

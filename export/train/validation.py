@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from engine.score import si_sdr_db
 from export.models.flat import QueriedSeparator
 from export.train.frames import Float32, analyse, synthesise
-from export.train.mixtures import Mixture, si_sdr_db
+from export.train.mixtures import Mixture
 
 EDGE = 480
 """The first and last hop lie under one window only and are not scored."""

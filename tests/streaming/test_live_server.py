@@ -116,5 +116,6 @@ async def test_a_client_that_does_not_read_does_not_hold_up_the_stop(identity: B
         while not runner._outbox:  # noqa: ASYNC110 - nothing tells a test of it, and waiting costs no time
             await asyncio.sleep(0)
         await server.live.drain()
+        assert runner._outbox, "the client has read nothing, and the stop did not wait for it"
         sending.cancel()
         link.transport.abort()

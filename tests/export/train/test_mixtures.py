@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.score import si_sdr_db
 from export.train.cache import SampleStore
 from export.train.corpus import MAN, SPEECH, WOMAN, Recording
-from export.train.mixtures import cut, held_out_mixtures, low_pass, mix_pair, si_sdr_db
+from export.train.mixtures import cut, held_out_mixtures, low_pass, mix_pair
 
 
 def rng(seed: int = 0) -> np.random.Generator:
