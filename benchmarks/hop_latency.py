@@ -74,7 +74,7 @@ def measured(bundle: Bundle, batch: int, asked: argparse.Namespace) -> dict[str,
     for session in sessions:
         session.meter.reset()
     ticks = np.array([one_tick(batcher, sessions, sound) for _ in range(asked.hops)])
-    model_s, stitch_s = (sessions[0].meter.percentiles(stage)[0] for stage in ("model", "stitch"))
+    model_s, stitch_s = (sessions[0].meter.percentiles()[stage][0] for stage in ("model", "stitch"))
     for session in sessions:
         session.close()
     own_s = np.median(ticks) - model_s

@@ -35,10 +35,11 @@ class ServerProcess:
         """Whether the process still runs."""
         return self._process.poll() is None
 
-    def cpu_s(self) -> float:
-        """Processor seconds spent so far, user and kernel, by all threads."""
+    def cpu_s(self) -> tuple[float, float]:
+        """Processor seconds spent so far by all threads: in the program, in the kernel."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        tick_s = 1 / os.sysconf("SC_CLK_TCK")
+        return int(fields[11]) * tick_s, int(fields[12]) * tick_s
 
     def rss_mb(self) -> float:
         """Resident memory in megabytes (10⁶ bytes)."""

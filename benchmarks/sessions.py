@@ -3,9 +3,9 @@
 Regime: `winnow serve` in a process of its own, pinned to one core with everything it does: sockets, WebSocket framing,
 sessions, graph. The load generator (`benchmarks/load.py`) is pinned to another core: N raw-mode connections over
 loopback, 48 kHz s16 mono, 10 ms chunks, each at a random phase, for `--seconds`. A hop is late when it leaves more
-than one hop after it was due, as the server itself counts it; arrival latency is measured at the client. The
-processor time of the server comes from the kernel. `--ramp` raises N until hops are late; `--minutes` runs one N for
-long and reports how resident memory grows after a minute of warming up.
+than one hop after it was due, as the server itself counts it; arrival latency is measured at the client. The processor
+time of the server comes from the kernel, which also says how much of it was its own (sockets). `--ramp` raises N until
+hops are late; `--minutes` runs one N for long and reports how resident memory grows after a minute of warming up.
 
 Floor: the algorithmic latency (a chunk's own length included); the generator's own lag is printed beside it.
 """
@@ -73,11 +73,16 @@ def run_once(server: ServerProcess, asked: argparse.Namespace, sessions: int, se
         outcome = load.run(every_s=1.0, observe=lambda at_s: memory.append((at_s, server.rss_mb())))
     finally:
         load.close()
-    return summary(asked, plan, outcome, server.cpu_s() - before_s, memory)
+    program_s, kernel_s = (after_s - at_first_s for after_s, at_first_s in zip(server.cpu_s(), before_s, strict=True))
+    return summary(asked, plan, outcome, (program_s, kernel_s), memory)
 
 
 def summary(
-    asked: argparse.Namespace, plan: Plan, outcome: Outcome, cpu_s: float, memory: list[tuple[float, float]]
+    asked: argparse.Namespace,
+    plan: Plan,
+    outcome: Outcome,
+    cpu_s: tuple[float, float],
+    memory: list[tuple[float, float]],
 ) -> dict[str, Any]:
     """The outcome as one flat object."""
     audio = load_spec(find_bundle(asked.model)).audio
@@ -94,8 +99,9 @@ def summary(
         "hops_measured": int(outcome.latency_s.size),
         "arrival_ms": report.percentiles(outcome.latency_s),
         "over_algorithmic_ms": report.percentiles(over_s),
-        "server_core_share": round(cpu_s / plan.seconds, 3),
-        "server_cpu_us_per_hop_and_session": round(cpu_s / hops * 1e6, 1),
+        "server_core_share": round(sum(cpu_s) / plan.seconds, 3),
+        "server_cpu_us_per_hop_and_session": round(sum(cpu_s) / hops * 1e6, 1),
+        "of_which_kernel_us": round(cpu_s[1] / hops * 1e6, 1),
         "generator_lag_ms": report.percentiles(outcome.lag_s),
         "rss_mb": {"first": round(memory[0][1], 1), "last": round(memory[-1][1], 1)} if memory else {},
         "rss_growth_mb": grown,
@@ -115,8 +121,8 @@ def show(row: dict[str, Any]) -> None:
     print(
         f"  {row['sessions']:4d} sessions  late {row['late_hops']:6d}  "
         f"arrival {report.shown(row['arrival_ms'], 'ms')}   core {row['server_core_share']:.0%}  "
-        f"{row['server_cpu_us_per_hop_and_session']:.0f} µs a hop and session   "
-        f"generator lag p99 {row['generator_lag_ms']['p99']:.2f} ms",
+        f"{row['server_cpu_us_per_hop_and_session']:.0f} µs a hop and session, {row['of_which_kernel_us']:.0f} of them "
+        f"kernel   generator lag p99 {row['generator_lag_ms']['p99']:.2f} ms",
         flush=True,
     )
     if set(row["closes"]) != {"1000"}:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from engine.batcher import Batcher
@@ -35,15 +35,15 @@ Call = tuple[Stream, Callable[[Any, float], None], Any, float]
 _MEASURE_EVERY_S = 0.5
 
 _MANY_SESSIONS = 8
-_TICKS_PER_HOP = 12
-_RESTS_PER_STEP = 2.0
-_LONGEST_REST_HOPS = 0.25
-"""With many sessions, hops come in faster than a tick is worth: a tick and its two wakes cost some 150 µs whatever they
-carry, a graph call with cold caches half a millisecond, and the event loop needs the core too. So from 8 sessions on
-the thread rests after a tick: until a twelfth of a hop has passed since it began, and for twice as long as it took, at
-most a quarter of a hop. With 40 sessions of the embedded model on one core, six runs of 8 s in turn on a machine whose
-speed varies: 0, 3, 12 and 25 late hops of 32,000 with a rest that grows with the tick, 365 and 368 without. The
-batcher itself never waits."""
+_RESTS_PER_TURN = 2.0
+_TURN_HOPS = 0.2
+_LONGEST_WAIT_HOPS = 0.5
+"""With many sessions some sound arrives every quarter of a millisecond. Were every packet read as it comes, the event
+loop would push the inference thread off the core in the middle of a graph call thousands of times a second, and a tick
+with its two wakes would carry a handful of hops. So from 8 sessions on the two take turns: the event loop hands over
+what it has read, waits for the tick (at most half a hop), sends what came of it, and then rests while the sockets fill:
+for twice as long as all that took, and so that the next turn begins within a fifth of a hop. A turn that took longer
+has gathered enough. The batcher itself never waits."""
 
 
 class Worker:
@@ -74,11 +74,13 @@ class Worker:
         self._loop, self._clock, self._metrics = loop, clock, metrics
         self._limit_s = capacity_share * bundle.spec.audio.hop_s
         self._retry_after_s = retry_after_s
-        self._longest_rest_s = _LONGEST_REST_HOPS * bundle.spec.audio.hop_s
-        self._spacing_s = bundle.spec.audio.hop_s / _TICKS_PER_HOP
+        self._turn_s = _TURN_HOPS * bundle.spec.audio.hop_s
+        self._longest_wait_s = _LONGEST_WAIT_HOPS * bundle.spec.audio.hop_s
+        self._turn_began_s = clock()
         self._gathered: list[Call] = []
         self._handing_over = False
         self._inbox: SimpleQueue[list[Call] | None] = SimpleQueue()
+        self._answers: SimpleQueue[list[Delivery]] = SimpleQueue()
         self._batcher = Batcher(bundle.program, clock)
         self._streams: dict[Session, Stream] = {}
         self._measured_s = clock()
@@ -110,6 +112,7 @@ class Worker:
         self._gathered.append((stream, call, argument, now_s))
         if not self._handing_over:
             self._handing_over = True
+            self._turn_began_s = now_s
             # At the end of this turn of the loop, when every socket that was readable has been read.
             self._loop.call_soon(self._hand_over)
 
@@ -117,6 +120,21 @@ class Worker:
         self._handing_over = False
         gathered, self._gathered = self._gathered, []
         self._inbox.put(gathered)
+        if len(self._streams) >= _MANY_SESSIONS:
+            self._take_turns()
+
+    def _take_turns(self) -> None:
+        """Wait for the tick, send what came of it, rest: see `_MANY_SESSIONS`."""
+        try:
+            deliveries = self._answers.get(timeout=self._longest_wait_s)
+        except Empty:
+            return
+        self._deliver(deliveries)
+        self._deliver_all()
+        took_s = self._clock() - self._turn_began_s
+        rest_s = min(_RESTS_PER_TURN * took_s, self._turn_s - took_s)
+        if rest_s > 0:
+            time.sleep(rest_s)
 
     def open(self, stream: Stream, now_s: float) -> None:
         """Post the opening of a stream."""
@@ -125,6 +143,10 @@ class Worker:
     def close(self, stream: Stream, now_s: float) -> None:
         """Post the end of a stream, whatever it is doing."""
         self.post(stream, self._close_call(stream), None, now_s)
+
+    def _deliver_all(self) -> None:
+        while not self._answers.empty():
+            self._deliver(self._answers.get())
 
     def _deliver(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
@@ -164,9 +186,7 @@ class Worker:
         while going:
             try:
                 going = self._take_calls(touched)
-                began_s = self._clock()
                 self._tick(touched)
-                self._pace(began_s)
             except Exception as error:
                 # A tick that breaks leaves no state to be trusted: every session is told, the server lives on.
                 log.exception("the inference thread failed")
@@ -188,14 +208,6 @@ class Worker:
                 self._make(stream, call, argument, now_s)
                 touched[stream] = None
         return True
-
-    def _pace(self, began_s: float) -> None:
-        """Rest before the next tick, where there are many sessions and nothing is left to do."""
-        if len(self._streams) < _MANY_SESSIONS or self._batcher.pending:
-            return
-        took_s = self._clock() - began_s
-        rest_s = min(_RESTS_PER_STEP * took_s, self._longest_rest_s)
-        time.sleep(max(self._spacing_s - took_s, rest_s))
 
     def _make(self, stream: Stream, call: Callable[[Any, float], None], argument: Any, now_s: float) -> None:
         try:
@@ -234,8 +246,7 @@ class Worker:
                     self._forget(stream)
         if stepped:
             self._metrics.tick(self._batcher.batch_size, took_s, touched)
-        if deliveries:
-            self._loop.call_soon_threadsafe(self._deliver, deliveries)
+        self._answer(deliveries)
         if now_s - self._measured_s >= _MEASURE_EVERY_S:
             self._measured_s = now_s
             self.step_p95_s, self.load = self._batcher.step_p95_s, self._batcher.load
@@ -263,4 +274,9 @@ class Worker:
             delivery = Delivery(stream, made_s=now_s)
             delivery.refusal = stream.refusal
             deliveries.append(delivery)
-        self._loop.call_soon_threadsafe(self._deliver, deliveries)
+        self._answer(deliveries)
+
+    def _answer(self, deliveries: list[Delivery]) -> None:
+        # Even where there is nothing to deliver: the event loop may be waiting for this tick.
+        self._answers.put(deliveries)
+        self._loop.call_soon_threadsafe(self._deliver_all)

@@ -11,7 +11,7 @@ Floats = NDArray[np.float32]
 Snapshot = tuple[Floats, ...]
 """The states of one slot, in the order of the spec."""
 
-BUCKETS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+BUCKETS = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
 """Batch sizes that graphs are warmed for; a call is padded up to the next one, so that no new size appears live."""
 
 
@@ -41,10 +41,12 @@ class Runtime(Protocol):
             hint: `(n, 2)`.
 
         Returns:
-            Complex mask `(n, hops, bins, 2)` and activity probability `(n, hops)`.
+            Mask and activity probability `(n, hops)`. A real mask is `(n, hops, bins)`, a complex one has its real
+            and imaginary parts in a last axis of 2.
 
         Raises:
-            EngineFault: the call failed; no state was changed.
+            Exception: of the inference library's own kind: the call failed, no state was changed. The program makes an
+                `EngineFault` of it.
         """
 
     def reset(self, slots: list[int]) -> None:

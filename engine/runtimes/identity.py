@@ -16,9 +16,7 @@ class IdentityRuntime:
 
     def separate(self, slots: NDArray[np.intp], spectrum: Floats, query: Floats, hint: Floats) -> tuple[Floats, Floats]:
         """Mask of ones; shapes as in `base.Runtime.separate`."""
-        mask = np.zeros_like(spectrum)
-        mask[..., 0] = 1.0
-        return mask, np.ones(spectrum.shape[:2], np.float32)
+        return np.ones(spectrum.shape[:3], np.float32), np.ones(spectrum.shape[:2], np.float32)
 
     def reset(self, slots: list[int]) -> None:
         """Nothing to forget."""

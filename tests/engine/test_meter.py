@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from engine.meter import Meter
+from engine.meter import STAGES, Meter
 
 
-def test_percentiles_by_stage() -> None:
+def test_percentiles_of_the_last_rows_by_stage() -> None:
     meter = Meter(capacity=100)
     for value in range(200):
         meter.record(value, 0.0, 2.0 * value, 0.0)
-    p50, _, p99 = meter.percentiles("latency")
-    assert p50 == pytest.approx(149.5)
-    assert p99 == pytest.approx(198.01, abs=0.1)
-    assert meter.percentiles("model")[0] == pytest.approx(299.0)
-    assert meter.hops == 200
+    found = meter.percentiles()
+    assert tuple(found) == STAGES
+    assert found["latency"] == pytest.approx(tuple(np.percentile(np.arange(100, 200), (50, 95, 99))))
+    assert found["model"][0] == pytest.approx(299.0)
+    assert found["queue"] == (0.0, 0.0, 0.0)
     meter.reset()
-    assert meter.percentiles("latency") == (0.0, 0.0, 0.0)
-    with pytest.raises(ValueError, match="not in"):
-        meter.percentiles("nonsense")
+    assert meter.percentiles()["latency"] == (0.0, 0.0, 0.0)
 
 
-def test_real_time_factor() -> None:
+def test_one_row_is_its_own_percentile() -> None:
     meter = Meter()
-    assert meter.rtf == 0.0
-    meter.add_compute(0.5, 10.0)
-    assert meter.rtf == pytest.approx(0.05)
+    meter.record(0.25, 0.5, 1.0, 2.0)
+    assert meter.percentiles()["stitch"] == (2.0, 2.0, 2.0)
