@@ -57,6 +57,8 @@ class Batcher:
         self._steps: deque[tuple[float, float]] = deque(maxlen=4096)
         self.batch_size = 0
         """Slots in the last step."""
+        self.step_hops = 0
+        """Hops of slots in the last step; 0 where it found nothing to do."""
 
     def add(self, session: Session) -> None:
         """Work for `session` too."""
@@ -84,6 +86,7 @@ class Batcher:
     def step(self) -> list[Session]:
         """Run one batch; the sessions that have something new (pieces, events or a failure)."""
         touched: dict[Session, None] = {}
+        self.step_hops = 0
         works = self._gather(touched)
         if not works:
             return list(touched)
@@ -100,7 +103,8 @@ class Batcher:
                 session.failed = _fault(error)
         took = self._clock() - began
         self._steps.append((began, took))
-        self._slot_hop_s = took / sum(work.hops * len(work.slots) for work in works)
+        self.step_hops = sum(work.hops * len(work.slots) for work in works)
+        self._slot_hop_s = took / self.step_hops
         return list(touched)
 
     def _gather(self, touched: dict[Session, None]) -> dict[Work, Session]:

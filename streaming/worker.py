@@ -12,7 +12,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -22,6 +22,7 @@ from engine.bundle import Bundle
 from engine.errors import NoCapacity, WinnowError
 from engine.frames import Samples
 from engine.session import Session
+from streaming.capacity import Capacity
 from streaming.encoding import Encoded, encode_together
 from streaming.media import encode_pcm
 from streaming.metrics import Metrics
@@ -54,8 +55,11 @@ class Worker:
         loop: where deliveries go.
         clock: monotonic seconds, the same everywhere in the server.
         metrics: told once a tick.
-        capacity_share: no new session once the p95 of a step is over this share of a hop.
+        capacity_share: no new session where the p95 of a tick that carries a hop of everyone would be over this share
+            of a hop.
         retry_after_s: what a refused session is told.
+        hops_per_call: see `SessionConfig`, for every session.
+        rehearsed: hops and seconds of ticks before the first session (`rehearsal.rehearse`).
     """
 
     def __init__(
@@ -66,13 +70,19 @@ class Worker:
         metrics: Metrics,
         capacity_share: float = 0.6,
         retry_after_s: float = 5.0,
+        hops_per_call: int = 1,
+        rehearsed: Sequence[tuple[int, float]] = (),
     ) -> None:
         self.bundle = bundle
+        self._hops_per_call = hops_per_call
         self.step_p95_s = 0.0
         """Of the last seconds, refreshed twice a second; any thread may read it."""
         self.load = 0.0
         self._loop, self._clock, self._metrics = loop, clock, metrics
-        self._limit_s = capacity_share * bundle.spec.audio.hop_s
+        self._capacity = Capacity(capacity_share * hops_per_call * bundle.spec.audio.hop_s)
+        self._capacity.rehearsed(rehearsed)
+        self.room = self._capacity.most_slots // hops_per_call
+        """Slots that a new session may take, refreshed twice a second; any thread may read it."""
         self._retry_after_s = retry_after_s
         self._turn_s = _TURN_HOPS * bundle.spec.audio.hop_s
         self._longest_wait_s = _LONGEST_WAIT_HOPS * bundle.spec.audio.hop_s
@@ -83,7 +93,7 @@ class Worker:
         self._answers: SimpleQueue[list[Delivery]] = SimpleQueue()
         self._batcher = Batcher(bundle.program, clock)
         self._streams: dict[Session, Stream] = {}
-        self._measured_s = clock()
+        self._measured_s = self._tick_began_s = clock()
         self._thread = threading.Thread(target=self._run, name="winnow-inference", daemon=True)
 
     # --- the event loop's side --------------------------------------------------------------------------------
@@ -103,9 +113,9 @@ class Worker:
         return self._thread.is_alive()
 
     @property
-    def full(self) -> bool:
-        """Whether a new session would be refused by measured capacity."""
-        return bool(self._streams) and self.step_p95_s > self._limit_s
+    def limit_s(self) -> float:
+        """How long the 95th percentile of a tick may become that carries a call of everyone."""
+        return self._capacity.limit_s
 
     def post(self, stream: Stream, call: Callable[[Any, float], None], argument: Any, now_s: float) -> None:
         """Have `call(argument, now_s)` made on the inference thread; in the order of posting."""
@@ -159,14 +169,23 @@ class Worker:
 
     def _open_call(self, stream: Stream) -> Callable[[Any, float], None]:
         def opened(_: object, now_s: float) -> None:
-            if self._streams and (p95_s := self._batcher.step_p95_s) > self._limit_s:
-                reason = f"a step takes {1000 * p95_s:.1f} ms, over {1000 * self._limit_s:.1f} ms: the server is full"
+            if self._streams and stream.slots > self._room():
+                tick_s = self._capacity.tick_s(self._hops_per_call * (self._slots() + stream.slots))
+                reason = (
+                    f"a tick would take {1000 * tick_s:.1f} ms, over {1000 * self.limit_s:.1f} ms: the server is full"
+                )
                 raise NoCapacity(reason, self._retry_after_s)
-            session = stream.open(self.bundle)
+            session = stream.open(self.bundle, self._hops_per_call)
             self._streams[session] = stream
             self._batcher.add(session)
 
         return opened
+
+    def _slots(self) -> int:
+        return sum(session.slots for session in self._streams)
+
+    def _room(self) -> int:
+        return max(self._capacity.most_slots // self._hops_per_call - self._slots(), 0)
 
     def _close_call(self, stream: Stream) -> Callable[[Any, float], None]:
         def closed(_: object, now_s: float) -> None:
@@ -204,6 +223,8 @@ class Worker:
             calls = inbox.get()
             if calls is None:
                 return False
+            if not touched:
+                self._tick_began_s = self._clock()
             for stream, call, argument, now_s in calls:
                 self._make(stream, call, argument, now_s)
                 touched[stream] = None
@@ -247,9 +268,14 @@ class Worker:
         if stepped:
             self._metrics.tick(self._batcher.batch_size, took_s, touched)
         self._answer(deliveries)
+        if self._batcher.step_hops:
+            self._capacity.note(self._batcher.step_hops, self._clock() - self._tick_began_s)
+        self._tick_began_s = self._clock()
         if now_s - self._measured_s >= _MEASURE_EVERY_S:
             self._measured_s = now_s
             self.step_p95_s, self.load = self._batcher.step_p95_s, self._batcher.load
+            self._capacity.fit()
+            self.room = self._room()
 
     def _encoded(self, streams: list[Stream]) -> Iterator[tuple[Stream, list[Encoded]]]:
         """The streams with their pieces as bytes; those that speak s16 are encoded together."""

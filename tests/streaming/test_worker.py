@@ -52,8 +52,8 @@ async def test_a_bug_in_the_engine_ends_the_sessions_and_not_the_server() -> Non
     def bug(works: list[Work]) -> Iterator[list[Result]]:
         raise ZeroDivisionError("a bug")
 
-    right, bundle.program.step = bundle.program.step, bug  # type: ignore[method-assign]
     async with house(bundle) as server:
+        right, bundle.program.step = bundle.program.step, bug  # type: ignore[method-assign]
         async with server.raw() as link:
             heard = await talk(link, cut(noise(4800).tobytes(), 960))
         assert (heard.close, heard.error["code"]) == (1011, "internal")
