@@ -5,8 +5,8 @@ never heard, at 48 kHz, both sources limited to the narrower one's band; each go
 prompted in words. SI-SDR improvement per class, mean and median, equal weight for each class in the overall mean;
 a class counts as advertised where the bundle says so. Absent target: a class that neither source answers to is asked
 for, and the output's level against the mixture's is reported, since SI-SDR is undefined there. Swap test: the same
-mixture, prompt A then B; `wrong-source rate` is how often the output for A is nearer to B. Stereo: both sources
-panned; one mask on the mid signal (what the engine does) against one mask for each channel.
+mixture, prompt A then B; `wrong-source rate` is how often the output for A is nearer to B. Its neighbours ask about
+stereo (`benchmarks.stereo`), cut onsets (`benchmarks.onsets`) and other denoisers (`benchmarks.peers`).
 
 Floor and ceiling are printed first: the unprocessed mixture improves by 0 dB, an ideal ratio mask on the model's own
 window by the figure shown.
@@ -17,17 +17,15 @@ window by the figure shown.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import fft
 
-from benchmarks import report
+from benchmarks import mixtures, report
 from engine.bundle import Bundle, load_bundle
 from engine.errors import UnknownPrompt
 from engine.frames import Samples
@@ -36,9 +34,8 @@ from engine.overlap_add import root_hann
 from engine.prompt import Target
 from engine.score import level_change_db, si_sdr_db
 from engine.spec import AudioSpec
-from export.train.cache import SampleStore, build_cache
 from export.train.concepts import too_near
-from export.train.corpus import SAMPLE_RATE, read_manifest, split
+from export.train.corpus import SAMPLE_RATE
 from export.train.mixtures import Mixture, held_out_mixtures
 
 NAME = "quality"
@@ -48,16 +45,10 @@ EDGE = 480
 
 def options() -> argparse.ArgumentParser:
     """What can be asked for."""
-    parser = report.options(__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the recordings")
-    parser.add_argument("--cache", type=Path, help="where decoded samples are kept (default: a temporary folder)")
-    parser.add_argument("--model", default="default")
-    parser.add_argument("--all-recordings", action="store_true", help="the folder was never trained on: use all of it")
+    parser = mixtures.options(__doc__)
     parser.add_argument("--per-concept", type=int, default=20, help="mixtures of each class")
-    parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--snr", type=float, nargs=2, default=(-5.0, 5.0), metavar=("LOW", "HIGH"), help="dB")
     parser.add_argument("--concepts", nargs="+", help="only these (default: all that the bundle knows)")
-    parser.add_argument("--stereo", type=int, default=40, help="mixtures of the stereo comparison")
     parser.add_argument("--seed", type=int, default=1)
     return parser
 
@@ -101,11 +92,11 @@ def inner(samples: Samples) -> Samples:
     return samples[:, EDGE:-EDGE]
 
 
-def score(bundle: Bundle, mixtures: Iterable[Mixture], absent: Sequence[str], seed: int) -> Scores:
+def score(bundle: Bundle, heard: Iterable[Mixture], absent: Sequence[str], seed: int) -> Scores:
     """Every mixture: the right prompt, the other source's prompt, and one that is absent."""
     scores = Scores()
     rng = np.random.default_rng(seed)
-    for mixture in mixtures:
+    for mixture in heard:
         samples, target, rest = (inner(part[None]) for part in (mixture.samples, mixture.target, mixture.rest))
         estimate = inner(isolated(bundle, mixture.samples[None], mixture.concept))
         right_db = si_sdr_db(estimate, target)
@@ -121,24 +112,6 @@ def score(bundle: Bundle, mixtures: Iterable[Mixture], absent: Sequence[str], se
             word = silent[int(rng.integers(len(silent)))]
             scores.absent_db.append(level_change_db(inner(isolated(bundle, mixture.samples[None], word)), samples))
     return scores
-
-
-def stereo_scores(bundle: Bundle, mixtures: Iterable[Mixture], seed: int) -> dict[str, float]:
-    """Mean improvement in dB of panned mixtures: one mask from the mid signal, and a mask for each channel."""
-    rng = np.random.default_rng(seed)
-    mid, apart = [], []
-    for mixture in mixtures:
-        angles = rng.uniform(0.0, np.pi / 2, 2)
-        pans = [np.array([[np.cos(angle)], [np.sin(angle)]], np.float32) for angle in angles]
-        target, rest = pans[0] * mixture.target, pans[1] * mixture.rest
-        both = target + rest
-        floor_db = si_sdr_db(inner(both), inner(target))
-        mid.append(si_sdr_db(inner(isolated(bundle, both, mixture.concept)), inner(target)) - floor_db)
-        channels = [isolated(bundle, channel[None], mixture.concept) for channel in both]
-        apart.append(si_sdr_db(inner(np.concatenate(channels)), inner(target)) - floor_db)
-    if not mid:
-        return {}
-    return {"mid_db": round(float(np.mean(mid)), 2), "per_channel_db": round(float(np.mean(apart)), 2)}
 
 
 def known(bundle: Bundle, words: Iterable[str]) -> list[str]:
@@ -188,28 +161,22 @@ def main() -> None:
     """Run it."""
     asked = options().parse_args()
     bundle = load_bundle(asked.model)
-    recordings = read_manifest(asked.data)
-    held_out = recordings if asked.all_recordings else split(recordings)[1]
-    with tempfile.TemporaryDirectory() as temporary:
-        cache = asked.cache or Path(temporary)
-        build_cache(asked.data, held_out, cache)
-        store = SampleStore.open(cache)
+    with mixtures.held_out_recordings(asked) as (held_out, store):
         words = sorted({concept for recording in held_out for concept in recording.concepts})
         words = known(bundle, asked.concepts or words)
         arranged = {"seconds": asked.seconds, "snr_db": tuple(asked.snr), "seed": asked.seed}
-        mixtures = list(held_out_mixtures(held_out, store, concepts=words, per_concept=asked.per_concept, **arranged))
-        print(f"{len(mixtures)} mixtures of {len(words)} classes from {len(held_out)} recordings, {bundle.spec.name}")
-        scores = score(bundle, mixtures, words, asked.seed)
-        stereo = stereo_scores(bundle, mixtures[:: max(len(mixtures) // max(asked.stereo, 1), 1)], asked.seed)
-    result = result_of(scores, bundle) | {"stereo_improvement_db": stereo}
+        heard = list(held_out_mixtures(held_out, store, concepts=words, per_concept=asked.per_concept, **arranged))
+        print(f"{len(heard)} mixtures of {len(words)} classes from {len(held_out)} recordings, {bundle.spec.name}")
+        scores = score(bundle, heard, words, asked.seed)
+    result = result_of(scores, bundle)
     print(f"floor 0 dB (unprocessed); ceiling {result['ideal_ratio_mask_db']} dB (ideal ratio mask, same window)")
     for name, row in sorted(result["si_sdr_improvement_db"].items(), key=lambda item: -item[1]["mean"]):
         mark = "advertised" if name in result["advertised"] else ""
         print(f"  {name:20s} mean {row['mean']:6.2f}  median {row['median']:6.2f} dB  ({row['count']})  {mark}")
     for name in ("mean_over_advertised_db", "mean_over_all_db", "residual_improvement_db", "absent_level_db",
-                 "wrong_source_rate", "stereo_improvement_db"):  # fmt: skip
+                 "wrong_source_rate"):  # fmt: skip
         print(f"  {name}: {result[name]}")
-    report.finish(NAME, {"model": bundle.spec.name, "mixtures": len(mixtures), **arranged, **result}, asked)
+    report.finish(NAME, {"model": bundle.spec.name, "mixtures": len(heard), **arranged, **result}, asked)
 
 
 if __name__ == "__main__":

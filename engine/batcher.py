@@ -21,8 +21,8 @@ from engine.session import Session
 
 log = logging.getLogger("winnow.engine.batcher")
 
-MOST_SLOTS = 128
-"""Slots in one step; the rest goes into the next."""
+MOST_ROWS = 128
+"""Rows of the graph (a slot on a channel) in one step; the rest goes into the next."""
 
 LIVE_HOPS = 16
 FILE_HOPS = 128
@@ -53,12 +53,12 @@ class Batcher:
         self._ready: dict[Session, None] = {}
         self._live = 0
         self._sessions: set[Session] = set()
-        self._slot_hop_s = 0.0
+        self._row_hop_s = 0.0
         self._steps: deque[tuple[float, float]] = deque(maxlen=4096)
         self.batch_size = 0
-        """Slots in the last step."""
+        """Rows in the last step."""
         self.step_hops = 0
-        """Hops of slots in the last step; 0 where it found nothing to do."""
+        """Hops of rows in the last step; 0 where it found nothing to do."""
 
     def add(self, session: Session) -> None:
         """Work for `session` too."""
@@ -91,7 +91,7 @@ class Batcher:
         if not works:
             return list(touched)
         began = self._clock()
-        self.batch_size = sum(len(work.slots) for work in works)
+        self.batch_size = sum(work.rows for work in works)
         for session, result in self._run(works, touched):
             touched[session] = None
             if result.faulty:
@@ -103,8 +103,8 @@ class Batcher:
                 session.failed = _fault(error)
         took = self._clock() - began
         self._steps.append((began, took))
-        self.step_hops = sum(work.hops * len(work.slots) for work in works)
-        self._slot_hop_s = took / self.step_hops
+        self.step_hops = sum(work.hops * work.rows for work in works)
+        self._row_hop_s = took / self.step_hops
         return list(touched)
 
     def _gather(self, touched: dict[Session, None]) -> dict[Work, Session]:
@@ -125,22 +125,22 @@ class Batcher:
             # One at a time, and the next one first in the following step.
             session = jobs[0]
             self._ready[session] = self._ready.pop(session)
-            quantum = self._affordable(JOB_SHARE) if self._slot_hop_s else 1
+            quantum = self._affordable(JOB_SHARE) if self._row_hop_s else 1
             return self._works([session], touched, FILE_HOPS, quantum)
         return self._works(jobs, touched, FILE_HOPS)
 
     def _affordable(self, share: float) -> float:
-        """Slots times hops that take `share` of a hop's time, by what the last step cost; at least 1."""
-        return max(share * self._hop_s / self._slot_hop_s, 1.0) if self._slot_hop_s else math.inf
+        """Rows times hops that take `share` of a hop's time, by what the last step cost; at least 1."""
+        return max(share * self._hop_s / self._row_hop_s, 1.0) if self._row_hop_s else math.inf
 
     def _works(
         self, sessions: Iterable[Session], touched: dict[Session, None], most_hops: int, left: float = math.inf
     ) -> dict[Work, Session]:
-        """One work of each session, in order, of at most `most_hops` hops each and `left` slots times hops in all."""
+        """One work of each session, in order, of at most `most_hops` hops each and `left` rows times hops in all."""
         works: dict[Work, Session] = {}
-        slots = 0
+        rows = 0
         for session in sessions:
-            if slots >= MOST_SLOTS or left < 1:
+            if rows >= MOST_ROWS or left < 1:
                 break
             try:
                 work = session.next_work(int(min(most_hops, left)))
@@ -150,8 +150,8 @@ class Batcher:
                 continue
             if work is not None:
                 works[work] = session
-                slots += len(work.slots)
-                left -= len(work.slots) * work.hops
+                rows += work.rows
+                left -= work.rows * work.hops
         return works
 
     def _run(self, works: dict[Work, Session], touched: dict[Session, None]) -> Iterable[tuple[Session, Result]]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 from engine.errors import BadInput
 from engine.prompt import Target
-from engine.resample import check_rate
+from engine.resample import check_rate, resampling_delay
+from engine.spec import AudioSpec
 
 MOST_TARGETS = 16
+MOST_SPANS = 256
+"""Of one target: they are sorted and compared on the thread that all sessions share."""
+
+HOPS_PER_CALL = (1, 2, 4)
 RESIDUAL = "residual"
 """Name of the residual's track."""
 
@@ -26,6 +32,8 @@ class SessionConfig:
         output_rate: Hz of what comes out; None: as fed.
         on_failure: `close` the session when a model step fails, or let the input `pass`.
         live: False for files and jobs: they wait behind live sessions.
+        hops_per_call: hops of the model in one call, one of `HOPS_PER_CALL`: a throughput mode. Each beyond the first
+            makes the sound come one hop later, and the hop that comes out that much longer.
     """
 
     sample_rate: int
@@ -35,6 +43,7 @@ class SessionConfig:
     output_rate: int | None = None
     on_failure: Literal["close", "pass"] = "close"
     live: bool = True
+    hops_per_call: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,8 @@ def check_config(config: SessionConfig) -> None:
         check_rate("output_rate", config.output_rate)
     if config.channels not in (1, 2):
         raise BadInput("channels", "1 or 2", config.channels)
+    if config.hops_per_call not in HOPS_PER_CALL:
+        raise BadInput("hops_per_call", f"one of {HOPS_PER_CALL}", config.hops_per_call)
     if config.on_failure not in ("close", "pass"):
         raise BadInput("on_failure", "'close' or 'pass'", config.on_failure)
     if not 1 <= len(config.targets) <= MOST_TARGETS:
@@ -119,6 +130,41 @@ def _check_target(target: Target) -> None:
     floor = target.max_suppression_db
     if floor is not None and not 0.0 <= floor < float("inf"):
         raise BadInput(f"{field}.max_suppression_db", "0 dB or more", floor)
+    if len(target.spans) > MOST_SPANS:
+        raise BadInput(f"{field}.spans", f"at most {MOST_SPANS} spans", len(target.spans))
     for span in target.spans:
         if not 0.0 <= span.start_s < span.end_s < float("inf"):
             raise BadInput(f"{field}.spans", "0 <= start < end, in seconds", (span.start_s, span.end_s))
+
+
+def hops_per_call(hop_ms: float | None, audio: AudioSpec) -> int:
+    """Hops of the model in a hop of `hop_ms`; None: one.
+
+    Raises:
+        BadInput: field `hop`: not 1, 2 or 4 times the model's own.
+    """
+    own_ms = 1000.0 * audio.hop_s
+    for count in HOPS_PER_CALL:
+        if hop_ms is None or abs(hop_ms - count * own_ms) < 1e-6:
+            return count
+    raise BadInput("hop", " or ".join(f"{count * own_ms:g}ms" for count in HOPS_PER_CALL), f"{hop_ms:g}ms")
+
+
+def latency_of(audio: AudioSpec, rate: int, output_rate: int, hops: int = 1) -> Latency:
+    """Latency of a session that is fed at `rate` Hz, gives out at `output_rate` Hz and runs `hops` hops in one call."""
+    inward = resampling_delay(rate, audio.sample_rate)
+    outward_s = resampling_delay(audio.sample_rate, output_rate) / audio.sample_rate
+    resampling_s = inward / rate + outward_s
+    # Several hops in one call come out as one long hop, made from a window that is longer by the same.
+    further = (hops - 1) * audio.hop
+    latency = audio.latency + further
+    return Latency(
+        algorithmic_ms=round(1000.0 * (latency / audio.sample_rate + resampling_s), 3),
+        samples=-(-latency * rate // audio.sample_rate) + inward + ceil(outward_s * rate),
+        window=audio.window + further,
+        hop=audio.hop + further,
+        lookahead=audio.lookahead,
+        crossfade=audio.crossfade,
+        model_rate=audio.sample_rate,
+        resampling_ms=round(1000.0 * resampling_s, 3),
+    )

@@ -73,6 +73,11 @@ class Work:
     due_s: float = 0.0
     live: bool = True
 
+    @property
+    def rows(self) -> int:
+        """Rows of the batch: each slot on each channel is one."""
+        return len(self.slots) * len(self.window)
+
 
 @dataclass(slots=True)
 class Result:

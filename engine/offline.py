@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.activity import ActivityRecord, Sounding
 from engine.batcher import Batcher
 from engine.bundle import Bundle
+from engine.concepts import ConceptSet
 from engine.config import RESIDUAL, SessionConfig
 from engine.errors import BadInput
 from engine.frames import Piece, Samples
-from engine.prompt import ConceptSet, Target
+from engine.prompt import Target
 from engine.session import Session
 
 BLOCK_S = 1.28
@@ -41,6 +43,7 @@ def separate_blocks(
     residual: bool = True,
     output_rate: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    record: ActivityRecord | None = None,
 ) -> Iterator[dict[str, Samples]]:
     """Separate a stream of blocks in constant memory.
 
@@ -52,6 +55,7 @@ def separate_blocks(
         targets: what to isolate.
         residual: also give what is left.
         output_rate: Hz of what comes out; None: as it came.
+        record: keeps the targets' activity; its `spans` say afterwards where each sounded.
 
     Yields:
         Track name (`ID/target`, `residual`) → `(channels, m)`, in order and without gaps; tracks may differ in m by a
@@ -61,7 +65,7 @@ def separate_blocks(
         BadInput, UnknownPrompt, NoCapacity: as `Session`.
         EngineFault: a model step failed.
     """
-    session = Session(bundle, SessionConfig(rate, channels, targets, residual, output_rate, live=False))
+    session = Session(bundle, SessionConfig(rate, channels, targets, residual, output_rate, live=False), record)
     yield from _streamed(bundle, session, blocks, clock)
 
 
@@ -106,7 +110,7 @@ def _stepped(session: Session, batcher: Batcher, names: dict[int, str]) -> Itera
         batcher.step()
         if session.failed is not None:
             raise session.failed
-        if pieces := session.take():
+        if pieces := [piece for piece in session.take() if piece.samples.shape[1]]:
             yield _by_name(pieces, names)
 
 
@@ -148,3 +152,20 @@ def separate(
     whole = {name: np.concatenate(found, axis=1) for name, found in parts.items()}
     taken = {target.id: whole[f"{target.id}/target"] for target in targets}
     return Separation(taken, whole.get(RESIDUAL), session.understood)
+
+
+def predict_spans(
+    bundle: Bundle, samples: Samples, rate: int, targets: tuple[Target, ...]
+) -> dict[str, tuple[Sounding, ...]]:
+    """Where each target sounds in an array `(channels, n)`, by target id; empty for "everything but …".
+
+    Raises:
+        BadInput, UnknownPrompt, NoCapacity, EngineFault: as `separate`.
+    """
+    if samples.ndim != 2 or samples.shape[0] not in (1, 2):
+        raise BadInput("samples", "shape (1 or 2, n)", samples.shape)
+    record = ActivityRecord()
+    for _ in separate_blocks(bundle, [samples], rate, len(samples), targets, residual=False, record=record):
+        pass  # what is heard is not wanted here
+    spans = record.spans(samples.shape[1] / rate)
+    return {target.id: spans.get(target.id, ()) for target in targets}

@@ -7,12 +7,14 @@ both are computed and crossfaded.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from engine.concepts import ConceptSet
 from engine.frames import Samples
-from engine.prompt import ConceptSet, Target
+from engine.prompt import Target
+from engine.spans import NOTHING_KNOWN, Course, Moments
 
 TAKEN = ""
 """Key of the signal that the residual is the input minus; a target's id is never empty."""
@@ -20,62 +22,83 @@ TAKEN = ""
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One target and the slot that listens for its concepts (None: there is nothing to listen for)."""
+    """One target and the slot that listens for its concepts (None: there is nothing to listen for).
+
+    `known` says when the target sounds and when not; `hints` is what its slot is told of that.
+    """
 
     target: Target
     concepts: ConceptSet
     slot: int | None
+    known: Course = NOTHING_KNOWN
+    hints: Course = NOTHING_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The lanes of a session, by target id, and the lane of their union where there are several."""
+    """The lanes of a session, by target id, and where there are several, the lanes of their union.
+
+    A union is one lane for each set of targets that are not off at the same time (`Lane.known`): without spans one.
+    """
 
     lanes: Mapping[str, Lane]
-    union: Lane | None
+    unions: tuple[Lane, ...] = ()
+    # Worked out once: they are read for every hop.
+    slots: tuple[int, ...] = field(init=False)
+    """Every slot that must run, each once."""
+    hears_input: bool = field(init=False)
+    """Whether `signals` needs the input itself beside the estimates."""
+    gated: bool = field(init=False)
+    """Whether `signals` needs to know when the samples are."""
+
+    def __post_init__(self) -> None:
+        lanes = self.all_lanes
+        slots = tuple(dict.fromkeys(lane.slot for lane in lanes if lane.slot is not None))
+        object.__setattr__(self, "slots", slots)
+        object.__setattr__(self, "hears_input", any(_hears_input(lane) for lane in lanes))
+        object.__setattr__(self, "gated", any(lane.known is not NOTHING_KNOWN for lane in lanes))
 
     @property
     def all_lanes(self) -> tuple[Lane, ...]:
         """The targets' lanes, then the union's."""
-        return (*self.lanes.values(), *((self.union,) if self.union else ()))
+        return (*self.lanes.values(), *self.unions)
 
-    @property
-    def slots(self) -> tuple[int, ...]:
-        """Every slot that must run, each once."""
-        return tuple(dict.fromkeys(lane.slot for lane in self.all_lanes if lane.slot is not None))
+    def signals(
+        self, outputs: Mapping[int, Samples], heard: Samples | None, moments: Moments | None = None
+    ) -> dict[str, Samples]:
+        """Estimates by slot and the input `(channels, n)` → signal of each target id, and `TAKEN`.
 
-    @property
-    def hears_input(self) -> bool:
-        """Whether `signals` needs the input itself beside the estimates."""
-        return any(
-            lane.concepts.inverted
-            or lane.slot is None
-            or lane.target.bypass
-            or lane.target.max_suppression_db is not None
-            for lane in self.all_lanes
-        )
-
-    def signals(self, outputs: Mapping[int, Samples], heard: Samples | None) -> dict[str, Samples]:
-        """Estimates by slot and the input `(channels, n)` → signal of each target id, and `TAKEN`."""
-        made = {name: _signal(lane, outputs, heard) for name, lane in self.lanes.items()}
-        if self.union is not None:
-            made[TAKEN] = _signal(self.union, outputs, heard)
+        `moments` tells when the samples are, for lanes with spans.
+        """
+        made = {name: _signal(lane, outputs, heard, moments) for name, lane in self.lanes.items()}
+        if self.unions:
+            parts = [_signal(lane, outputs, heard, moments) for lane in self.unions]
+            made[TAKEN] = parts[0] if len(parts) == 1 else np.sum(parts, axis=0, dtype=np.float32)
         elif len(made) == 1:
             (made[TAKEN],) = made.values()
         return made
 
 
-def _signal(lane: Lane, outputs: Mapping[int, Samples], heard: Samples | None) -> Samples:
+def _hears_input(lane: Lane) -> bool:
     target = lane.target
-    plain = not (lane.concepts.inverted or target.bypass or target.max_suppression_db is not None)
-    if plain and lane.slot is not None:
-        return outputs[lane.slot]
+    return lane.concepts.inverted or lane.slot is None or target.bypass or target.max_suppression_db is not None
+
+
+def _signal(
+    lane: Lane, outputs: Mapping[int, Samples], heard: Samples | None, moments: Moments | None = None
+) -> Samples:
+    target = lane.target
+    gate = None if moments is None or lane.known is NOTHING_KNOWN else moments.gate(lane.known)
+    if not _hears_input(lane) and lane.slot is not None:
+        return outputs[lane.slot] if gate is None else outputs[lane.slot] * gate
     assert heard is not None, "Plan.hears_input said that the input is not needed"
     if target.bypass:
-        return heard.copy()
+        return heard.copy() if gate is None else heard * gate
     estimate = np.zeros_like(heard) if lane.slot is None else outputs[lane.slot]
     if lane.concepts.inverted:
         estimate = heard - estimate
+    if gate is not None:
+        estimate = estimate * gate
     if target.max_suppression_db is not None:
         floor = np.float32(10.0 ** (-target.max_suppression_db / 20.0))
         estimate = estimate + floor * (heard - estimate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from engine.frames import Samples
@@ -46,3 +48,23 @@ def level_change_db(output: Samples, reference: Samples) -> float:
         raise ValueError(f"expected two arrays of one shape, got {output.shape} and {reference.shape}")
     energies = [float(np.sum(np.square(array, dtype=np.float64))) for array in (output, reference)]
     return float(10.0 * np.log10((energies[0] + _TINY) / (energies[1] + _TINY)))
+
+
+def matched_spans(
+    found: Sequence[tuple[float, float]], true: Sequence[tuple[float, float]], within_s: float = 0.1
+) -> int:
+    """How many found spans have a true one whose begin and end both lie within `within_s` seconds; each used once."""
+    left = list(true)
+    count = 0
+    for begin, end in found:
+        for one in left:
+            if abs(one[0] - begin) <= within_s and abs(one[1] - end) <= within_s:
+                left.remove(one)
+                count += 1
+                break
+    return count
+
+
+def f1_score(matched: int, found: int, true: int) -> float:
+    """Harmonic mean of precision and recall; 1 where there was nothing to find and nothing was found."""
+    return 2.0 * matched / (found + true) if found + true else 1.0

@@ -83,6 +83,7 @@ class Segment:
         live: see `Separator`.
         reference: keep the input at the output rate, for the residual.
         discontinuity: input is missing before this segment.
+        least_hops: see `Separator`.
     """
 
     def __init__(
@@ -97,18 +98,21 @@ class Segment:
         live: bool,
         reference: bool,
         discontinuity: bool,
+        least_hops: int = 1,
     ) -> None:
         self._audio, self._channels = audio, channels
         self._input_rate, self._output_rate = input_rate, output_rate
         self.start = start
         self.base = converted_count(start, input_rate, output_rate)
         """Output-rate pts of the segment's first sample."""
-        self.separator = Separator(audio, channels, slots, hint_of, live)
+        self.separator = Separator(audio, channels, slots, hint_of, live, least_hops)
+        self._least = least_hops
         self._resampler = _resampler(channels, input_rate, audio.sample_rate)
         self._reference = RingBuffer(channels, output_rate // 4) if reference else None
         self._to_output = _resampler(channels, input_rate, output_rate) if reference else None
         self._outlets: dict[str, Outlet] = {}
         self._announced: set[str] = set()
+        self._ended: set[int] = set()
         self._discontinuity = discontinuity
         self._zero_s: float | None = None
         self.received = 0
@@ -149,7 +153,7 @@ class Segment:
         # From the session's own beginning, so that the halves lost by rounding do not add up over many segments.
         self.limit = converted_count(self.start + self.received, self._input_rate, self._output_rate) - self.base
         audio, rate = self._audio, self._input_rate
-        padding = -(-(audio.latency + 2 * audio.hop) * rate // audio.sample_rate)
+        padding = -(-(audio.latency + (self._least + 1) * audio.hop) * rate // audio.sample_rate)
         padding += resampling_delay(rate, audio.sample_rate) + resampling_delay(rate, self._output_rate)
         padding += -(-resampling_delay(audio.sample_rate, self._output_rate) * rate // audio.sample_rate)
         if self.limit:
@@ -189,16 +193,34 @@ class Segment:
                 samples = outlet.amplified(samples)
             fresh = name not in self._announced
             self._announced.add(name)
+            last = self.last and begin + count == self.limit
+            if last:
+                self._ended.add(index)
             pieces.append(
                 Piece(
                     index,
                     self.base + begin,
                     samples,
                     discontinuity=fresh and self._discontinuity,
-                    last=self.last and begin + count == self.limit,
+                    last=last,
                     due_s=stretch.due_s,
                 )
             )
+        return pieces
+
+    def farewells(self, tracks: dict[str, int]) -> list[Piece]:
+        """An empty last piece for each of `tracks` (signal name → track index) that has not ended with its samples."""
+        pieces = []
+        for name, index in tracks.items():
+            if index in self._ended:
+                continue
+            self._ended.add(index)
+            outlet = self._outlets.get(name)
+            end = (self.limit or 0) if outlet is None else outlet.position
+            if self.limit is not None:
+                end = min(end, self.limit)
+            nothing = np.zeros((self._channels, 0), np.float32)
+            pieces.append(Piece(index, self.base + end, nothing, last=True))
         return pieces
 
 

@@ -60,6 +60,7 @@ class Separator:
         slots: program slots that hear this stream.
         hint_of: activity hints, or None when there are none.
         live: works of a live stream go before those of files.
+        least_hops: hops that a work has at least, a power of two: more than one costs less for each and comes later.
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class Separator:
         slots: Sequence[int],
         hint_of: HintOf | None = None,
         live: bool = True,
+        least_hops: int = 1,
     ) -> None:
         self._audio = audio
         # Plain attributes: these are read several times for every hop of every stream.
         self._hop, self._latency, self._history = audio.hop, audio.latency, audio.history
         self._live = live
+        self._least = least_hops
         self.hint_of = hint_of
         self.slots = tuple(slots)
         # The first hop needs the tails of the windows before it: begin that much early, in silence.
@@ -130,7 +133,12 @@ class Separator:
     @property
     def ready(self) -> bool:
         """Whether `next_work` would return one."""
-        return not self._under_way and (self._available() > 0 or self._priming)
+        return not self._under_way and (self._available() >= self._least or self._priming or self._leading)
+
+    @property
+    def _leading(self) -> bool:
+        """Whether the lead-in is to be run by itself, so that a work of several hops begins with sample 0."""
+        return self._next < 0 and self._least > 1 and self._available() > 0
 
     @property
     def _priming(self) -> bool:
@@ -151,16 +159,18 @@ class Separator:
         if not self.ready:
             return None
         slots, pts = self.slots, self._next
+        if self._leading:
+            available = min(available, -self._next // self._hop)
         # Coming slots are primed first, so that they join at the next hop; but whoever changes its mind before they did
         # must not stop what sounds: a hop that is behind then goes before.
-        if self._priming and not (self._hurried and available >= 2):
+        if self._priming and not (self._hurried and available > self._least):
             slots, pts = self._coming, self._primed
             available = min((self._next - self._primed) // self._hop, PRIMING_HOPS)
         elif self._pending and not self._priming:
             slots = (*self.slots, *self._coming)
-            available = 1
+            available = self._least
         # Powers of two: few shapes for the runtime, and works of different streams fall into the same group.
-        hops = 1 << (min(available, most_hops).bit_length() - 1)
+        hops = 1 << (min(available, max(most_hops, self._least)).bit_length() - 1)
         hints, hops = self._hints(slots, pts, hops)
         begin = pts - self._history
         end = pts + (hops - 1) * self._hop + self._latency
@@ -179,7 +189,7 @@ class Separator:
         return hints, hops
 
     def _due(self, pts: int) -> float:
-        complete = pts + self._latency
+        complete = pts + self._latency + (self._least - 1) * self._hop
         arrivals = self._arrivals
         while len(arrivals) > 1 and arrivals[0][0] < complete:
             arrivals.popleft()

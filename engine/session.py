@@ -14,22 +14,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.activity import ActivityGate
+from engine.activity import ActivityRecord
+from engine.activity_events import ActivityEvents
 from engine.bundle import Bundle
-from engine.config import Counters, Latency, Notice, SessionConfig, Track, check_config
+from engine.concepts import ConceptSet
+from engine.config import Counters, Latency, Notice, SessionConfig, Track, check_config, latency_of
 from engine.errors import BadInput, EngineFault
 from engine.frames import Activity, Piece, Result, Samples, Work
+from engine.intake import checked, ordinary
 from engine.meter import Meter
 from engine.plan import TAKEN, crossfaded
-from engine.prompt import ConceptSet, Target
-from engine.resample import converted_count, resampling_delay
+from engine.prompt import Target
+from engine.resample import converted_count
 from engine.segment import Segment
 from engine.separator import HintOf, Stretch
+from engine.spans import Moments
 from engine.targets import Targets
 from engine.timeline import Timeline
-
-LOUDEST = np.float32(1e4)
-"""A sample 80 dB over full scale is no sound; further up, products of it overflow, and would take others with them."""
+from engine.vocabulary import Vocabulary
 
 LATE_AFTER_HOPS = 1.0
 """A hop that comes out more than this many hops after it was due counts as late (contract, section 2)."""
@@ -58,6 +60,7 @@ class Session:
     Args:
         bundle: the loaded model.
         config: what to do.
+        record: keeps the activity of every hop, for who wants to look at all of it at the end.
 
     Raises:
         BadInput: a value of the config; names the field.
@@ -65,7 +68,7 @@ class Session:
         NoCapacity: no free slot.
     """
 
-    def __init__(self, bundle: Bundle, config: SessionConfig) -> None:
+    def __init__(self, bundle: Bundle, config: SessionConfig, record: ActivityRecord | None = None) -> None:
         check_config(config)
         self._bundle, self.config = bundle, config
         self._audio = bundle.spec.audio
@@ -77,9 +80,11 @@ class Session:
         self._events: list[Activity | Notice] = []
         self._queue: deque[_Fed | _End] = deque()
         self._fed_s = 0.0
-        self._closed = False
+        self._late_s = LATE_AFTER_HOPS * config.hops_per_call * self._audio.hop_s
+        self._closed = self._parted = False
         self._targets = Targets(bundle, config.targets, config.residual)
-        self._gates = {name: ActivityGate() for name in self._targets.plan.lanes}
+        self._activity = ActivityEvents(self._audio, self._output_rate, record)
+        self._activity.follow(self._targets.plan.lanes)
         self._segment = self._new_segment(0, discontinuity=False)
         self._caution(config.targets)
 
@@ -96,6 +101,16 @@ class Session:
         return self._targets.all
 
     @property
+    def vocabulary(self) -> Vocabulary:
+        """The words of its model, and how well it answers to each."""
+        return self._bundle.vocabulary
+
+    @property
+    def graph_rows(self) -> int:
+        """Rows of the graph that each of its hops takes: one a slot and channel."""
+        return self.config.channels * len(self._targets.newest.slots)
+
+    @property
     def understood(self) -> dict[str, ConceptSet]:
         """What each target's prompt was taken to mean."""
         return {name: lane.concepts for name, lane in self._targets.newest.lanes.items()}
@@ -103,15 +118,8 @@ class Session:
     @property
     def latency(self) -> Latency:
         """See `Latency`."""
-        rate, audio = self.config.sample_rate, self._audio
-        inward = resampling_delay(rate, audio.sample_rate)
-        outward_s = resampling_delay(audio.sample_rate, self._output_rate) / audio.sample_rate
-        resampling_s = inward / rate + outward_s
-        samples = -(-audio.latency * rate // audio.sample_rate) + inward + int(np.ceil(outward_s * rate))
-        return Latency(
-            round(1000.0 * (audio.latency_s + resampling_s), 3), samples, audio.window, audio.hop, audio.lookahead,
-            audio.crossfade, audio.sample_rate, round(1000.0 * resampling_s, 3),
-        )  # fmt: skip
+        config = self.config
+        return latency_of(self._audio, config.sample_rate, self._output_rate, config.hops_per_call)
 
     @property
     def idle(self) -> bool:
@@ -137,14 +145,12 @@ class Session:
         Raises:
             BadInput: wrong shape or type.
         """
-        if samples.ndim != 2 or samples.shape[0] != self.config.channels or samples.dtype != np.float32:
-            expected = f"float32 of shape ({self.config.channels}, n)"
-            raise BadInput("samples", expected, f"{samples.dtype} {samples.shape}")
-        if not samples.shape[1]:
+        if not checked(samples, self.config.channels).shape[1]:
             return
-        # NaN compares false, so one look at both ends finds everything that is not an ordinary number.
-        if not (samples.max() < LOUDEST and samples.min() > -LOUDEST):
-            samples = self._finite(samples)
+        samples, wrong = ordinary(samples)
+        if wrong:
+            self.counters.nonfinite_samples += wrong
+            self._tell_once("nonfinite_samples", "NaN or infinite samples were replaced by silence")
         self._fed_s = now_s
         place = self._timeline.place(pts, samples.shape[1])
         if place.skip:
@@ -155,12 +161,6 @@ class Session:
             self.counters.filled_samples += place.fill
             self._push(_Fed(np.zeros((self.config.channels, place.fill), np.float32), now_s))
         self._push(_Fed(samples, now_s, pts if place.restart else None))
-
-    def _finite(self, samples: Samples) -> Samples:
-        wrong = ~(np.abs(samples) < LOUDEST)
-        self.counters.nonfinite_samples += int(wrong.sum())
-        self._tell_once("nonfinite_samples", "NaN or infinite samples were replaced by silence")
-        return np.where(wrong, np.float32(0.0), samples)
 
     def _push(self, fed: _Fed) -> None:
         if not fed.samples.shape[1]:
@@ -180,6 +180,7 @@ class Session:
         """
         self._queue.append(_End(self._fed_s if now_s is None else now_s, last))
         self._pump()
+        self._bid_farewell()
 
     def _pump(self) -> None:
         """Take from the queue until a segment has first to give out what it holds."""
@@ -211,7 +212,7 @@ class Session:
         config, targets = self.config, self._targets
         segment = Segment(
             self._audio, config.channels, config.sample_rate, self._output_rate, start, targets.plan.slots,
-            self._hints(start), config.live, config.residual, discontinuity,
+            self._hints(start), config.live, config.residual, discontinuity, config.hops_per_call,
         )  # fmt: skip
         for name in targets.indices:
             if name == TAKEN:
@@ -269,7 +270,7 @@ class Session:
             raise EngineFault("the session is closed")
         check_config(replace(self.config, targets=targets))
         self._targets.change(targets)
-        self._gates = {name: self._gates.get(name) or ActivityGate() for name in self._targets.indices if name != TAKEN}
+        self._activity.follow(name for name in self._targets.indices if name != TAKEN)
         segment = self._segment
         segment.separator.hint_of = self._hints(segment.start)
         self._prepare(segment)
@@ -295,7 +296,7 @@ class Session:
         if pieces:
             latency_s = max(now - stretch.due_s, 0.0)
             self.counters.hops += result.work.hops
-            if latency_s > LATE_AFTER_HOPS * self._audio.hop_s:
+            if latency_s > self._late_s:
                 self.counters.late_hops += result.work.hops
             self.meter.record(latency_s, queue_s, result.model_s, stitch_s)
         stages = (queue_s, result.model_s, stitch_s)
@@ -304,6 +305,8 @@ class Session:
         self._pieces += pieces
         if self._queue:
             self._pump()
+        if self._segment.last:
+            self._bid_farewell()
         return bool(pieces)
 
     def _emit(self, stretch: Stretch, passed: bool = False) -> list[Piece]:
@@ -313,23 +316,34 @@ class Session:
         heard = None
         if passed or plan.hears_input or (coming is not None and coming.hears_input):
             heard = self._segment.separator.heard(stretch.pts, stretch.pts + stretch.count)
+        moments = self._moments(stretch) if plan.gated or (coming is not None and coming.gated) else None
         if passed and heard is not None:
             signals = {name: heard.copy() for name in self._targets.indices}
         elif coming is None:
-            signals = plan.signals(stretch.outputs, heard)
+            signals = plan.signals(stretch.outputs, heard, moments)
         else:
-            signals = plan.signals(stretch.outputs, heard)
-            signals = crossfaded(signals, coming.signals(stretch.outputs, heard))
+            signals = plan.signals(stretch.outputs, heard, moments)
+            signals = crossfaded(signals, coming.signals(stretch.outputs, heard, moments))
         gone = self._settle(stretch) if coming is not None else []
-        self._notice_activity(stretch)
+        self._events += self._activity.of(self._targets.plan, stretch, self._segment.base, moments)
         pieces = self._segment.emit(stretch, signals, self._targets.indices)
         for name in gone:
             index = self._targets.retire(name)
-            del self._gates[name]
+            ending = [piece for piece in pieces if piece.track == index]
+            if ending:
+                ending[-1].last = True
+            else:  # all of its samples went out before the flush that this hop lies behind
+                pieces += self._segment.farewells({name: index})
             self._segment.close_outlet(name)
-            for piece in pieces:
-                piece.last = piece.last or piece.track == index
+        if gone:
+            self._activity.follow(self._targets.plan.lanes)
         return pieces
+
+    def _moments(self, stretch: Stretch) -> Moments:
+        """When the stretch is in the session's own time, which spans are told in."""
+        hop, rate = self._audio.hop, self._audio.sample_rate
+        begin_s = self._segment.start / self.config.sample_rate + stretch.pts / rate
+        return Moments(begin_s, stretch.count // hop, hop, rate)
 
     def _settle(self, stretch: Stretch) -> list[str]:
         """The joint hop has run: the coming plan is the present one. Returns the targets that ended."""
@@ -343,15 +357,11 @@ class Session:
                 self._segment.open_outlet(name, _gain(lane.target), stretch.pts)
         return [name for name in past.lanes if name not in plan.lanes]
 
-    def _notice_activity(self, stretch: Stretch) -> None:
-        for name, lane in self._targets.plan.lanes.items():
-            if lane.slot is None or lane.concepts.inverted or lane.slot not in stretch.active:
-                continue
-            gate = self._gates[name]
-            for hop, state in gate.changes(stretch.active[lane.slot]):
-                at = converted_count(stretch.pts + hop * self._audio.hop, self._audio.sample_rate, self._output_rate)
-                level = _level_db(stretch.outputs[lane.slot])
-                self._events.append(Activity(name, state, self._segment.base + at, level))
+    def _bid_farewell(self) -> None:
+        """Once everything is out: a track that ended without saying so, or had no sound at all, says it now."""
+        if not self._parted and self.finished:
+            self._parted = True
+            self._pieces += self._segment.farewells(self._targets.indices)
 
     def fail(self, work: Work, fault: EngineFault) -> bool:
         """A step failed with this session's work in it; True if pieces (the input, passed through) came of it."""
@@ -370,6 +380,7 @@ class Session:
         self._pieces += self._emit(stretch, passed=True)
         if self._queue:
             self._pump()
+        self._bid_farewell()
         return True
 
     # --- output -----------------------------------------------------------------------------------------------
@@ -409,8 +420,3 @@ class Session:
 
 def _gain(target: Target) -> float:
     return float(10.0 ** (target.gain_db / 20.0))
-
-
-def _level_db(samples: Samples) -> float:
-    power = float(np.mean(np.square(samples))) if samples.size else 0.0
-    return round(10.0 * float(np.log10(power + 1e-12)), 1)

@@ -9,14 +9,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from engine.bundle import Bundle
+from engine.concepts import ConceptSet, union_of
 from engine.config import RESIDUAL, Track
 from engine.errors import BadInput, NoCapacity, UnknownPrompt
+from engine.phrase import understand
 from engine.plan import TAKEN, Lane, Plan
-from engine.prompt import ConceptSet, Span, Target, understand, union_of
+from engine.prompt import Target
 from engine.separator import HintOf
+from engine.spans import NOTHING_KNOWN, Course, combined, course_of, joint_hint, sounding_sets
 
-_Listening = tuple[frozenset[str], tuple[Span, ...]]
-"""What a slot's state depends on; targets that agree in it share the slot."""
+MOST_UNIONS = 16
+"""Sets of targets that may be off together, over a session's time: each needs a slot for what is left."""
+
+_Listening = tuple[frozenset[str], Course]
+"""What a slot's state depends on: concepts and hints. Targets that agree in it share the slot."""
 
 
 class Targets:
@@ -110,29 +116,24 @@ class Targets:
 
     def _planned(self, targets: tuple[Target, ...], present: Mapping[_Listening, int]) -> Plan:
         # Understand every prompt first, so that a wrong one leaves no slot open.
-        concepts = {target.id: self._understood(target) for target in targets}
+        wanted = [_lane(target, self._understood(target), course_of(target.spans)) for target in targets]
+        unions = _unions(wanted) if self._residual and len(targets) > 1 else []
         slots = dict(present)
 
-        def lane(target: Target, wanted: ConceptSet) -> Lane:
-            made = Lane(target, wanted, None)
-            if not wanted.matches:
-                return made
-            key = _listening(made)
+        def listening(lane: Lane) -> Lane:
+            if not lane.concepts.matches:
+                return lane
+            key = _listening(lane)
             if key not in slots:
                 slots[key] = self._bundle.program.open_slot()
-                self._bundle.program.condition(slots[key], self._bundle.vocabulary.query(wanted))
-            return replace(made, slot=slots[key])
+                self._bundle.program.condition(slots[key], self._bundle.vocabulary.query(lane.concepts))
+            return replace(lane, slot=slots[key])
 
         try:
-            lanes = {target.id: lane(target, concepts[target.id]) for target in targets}
-            union = None
-            if self._residual and len(targets) > 1:
-                bypass = any(target.bypass for target in targets)
-                union = lane(Target("*", "*", bypass=bypass), union_of(list(concepts.values())))
+            return Plan({lane.target.id: listening(lane) for lane in wanted}, tuple(map(listening, unions)))
         except NoCapacity:
             self._close(set(slots.values()) - set(present.values()))
             raise
-        return Plan(lanes, union)
 
     def _understood(self, target: Target) -> ConceptSet:
         try:
@@ -143,23 +144,24 @@ class Targets:
             raise BadInput(f"targets.{target.id}.{error.field}", error.expected, error.got) from error
 
     def hints(self, base_s: float, hop: int, rate: int) -> HintOf | None:
-        """Hints by slot from the spans of its target, or None where no target has any.
+        """Hints by slot, or None where there are none.
 
         Args:
             base_s: session time of the segment's first sample.
             hop, rate: the model's; the middle of a hop decides.
         """
         plans = (self.plan, self.newest)
-        spans = {lane.slot: lane.target.spans for plan in plans for lane in plan.lanes.values() if lane.target.spans}
-        if not spans:
+        courses = {
+            lane.slot: lane.hints
+            for plan in plans
+            for lane in plan.all_lanes
+            if lane.slot is not None and lane.hints is not NOTHING_KNOWN
+        }
+        if not courses:
             return None
 
         def hint(slot: int, pts: int) -> int:
-            middle_s = base_s + (pts + hop / 2) / rate
-            for span in spans.get(slot, ()):
-                if span.start_s <= middle_s < span.end_s:
-                    return 1 if span.include else 2
-            return 0
+            return courses.get(slot, NOTHING_KNOWN).at(base_s + (pts + hop / 2) / rate)
 
         return hint
 
@@ -173,4 +175,29 @@ class Targets:
 
 
 def _listening(lane: Lane) -> _Listening:
-    return frozenset(lane.concepts.labels), lane.target.spans
+    return frozenset(lane.concepts.labels), lane.hints
+
+
+def _lane(target: Target, concepts: ConceptSet, known: Course) -> Lane:
+    """A lane without its slot yet. Of "everything but speech" a span says nothing sure about the speech: no hint."""
+    known = NOTHING_KNOWN if known.constant or target.bypass else known
+    return Lane(target, concepts, None, known, NOTHING_KNOWN if concepts.inverted else known)
+
+
+def _unions(lanes: list[Lane]) -> list[Lane]:
+    """A lane for each set of targets that may sound at the same time, on while just these are not off.
+
+    Raises:
+        BadInput: spans make too many such sets.
+    """
+    found = []
+    for sounding, known in sounding_sets([lane.known for lane in lanes], MOST_UNIONS).items():
+        members = [lane for lane, is_in in zip(lanes, sounding, strict=True) if is_in]
+        if not members:
+            continue
+        target = Target("*", "*", bypass=any(lane.target.bypass for lane in members))
+        concepts = union_of([lane.concepts for lane in members])
+        hints = combined([lane.known for lane in members], joint_hint)
+        lane = _lane(target, concepts, NOTHING_KNOWN if hints.constant else hints)
+        found.append(replace(lane, known=NOTHING_KNOWN if known.constant else known))
+    return found

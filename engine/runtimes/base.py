@@ -24,7 +24,10 @@ def bucket_for(count: int) -> int:
 
 
 class Runtime(Protocol):
-    """One model on one device. Slot numbers are the caller's; the bank grows to hold them."""
+    """One model on one device.
+
+    Slot numbers are the caller's (the mask program has one for each channel of its slots); the bank grows to hold them.
+    """
 
     provider: str
     """What really runs (`CPUExecutionProvider`)."""

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHARED = {"load", "report", "server_process"}
+SHARED = {
+    "load", "mixtures", "peers_picture", "peers_scores", "peers_streams", "report", "server_process",
+    "webrtc_client", "webrtc_stock",
+}  # fmt: skip
 QUESTIONS = sorted(path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py") if path.stem not in SHARED)
 
 

@@ -1,19 +1,21 @@
-"""`engine.activity`: hysteresis over hops, the same however the hops are grouped."""
+"""`engine.activity`: hysteresis over hops, the level that must agree, spans of whole files."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from engine.activity import BEGIN_HOPS, END_HOPS, ActivityGate
+from engine.activity import BEGIN_HOPS, END_HOPS, ActivityGate, ActivityRecord, find_soundings, hop_powers
 
 
-def changes(probability: list[float], group: int) -> list[tuple[int, str]]:
+def changes(probability: list[float], group: int = 1, power: list[float] | None = None) -> list[tuple[int, str]]:
     gate = ActivityGate()
     found = []
+    loud = power or [0.01] * len(probability)
     for begin in range(0, len(probability), group):
-        part = np.array(probability[begin : begin + group], np.float32)
-        found += [(begin + hop, state) for hop, state in gate.changes(part)]
+        here = slice(begin, begin + group)
+        part = gate.changes(np.array(probability[here], np.float32), np.array(loud[here], np.float32))
+        found += [(begin + hop, state) for hop, state in part]
     return found
 
 
@@ -25,6 +27,61 @@ def test_begins_and_ends_where_the_run_began(group: int) -> None:
 
 def test_a_blip_and_a_pause_are_no_change() -> None:
     blip = [0.1] * 10 + [0.9] * (BEGIN_HOPS - 1) + [0.1] * 40
-    assert changes(blip, 1) == []
+    assert changes(blip) == []
     pause = [0.9] * 10 + [0.1] * (END_HOPS - 1) + [0.9] * 10
-    assert changes(pause, 1) == [(0, "start")]
+    assert changes(pause) == [(0, "start")]
+
+
+def test_what_is_far_below_its_own_level_has_ended() -> None:
+    loud, faint = [0.01] * 100, [0.01 * 10**-3.0] * 100
+    (start, end) = changes([0.9] * 200, power=loud + faint)
+    assert start == (0, "start")
+    assert end[1] == "end"
+    assert 100 <= end[0] <= 115
+    assert changes([0.9] * 200, power=loud + [0.01 * 10**-1.5] * 100) == [(0, "start")]
+
+
+def test_a_level_is_not_held_against_a_target_for_ever() -> None:
+    power = [0.01] * 100 + [0.01 * 10**-3.0] * 1500
+    assert [state for _, state in changes([0.9] * 1600, 16, power)] == ["start", "end", "start"]
+
+
+def test_powers_of_hops() -> None:
+    samples = np.array([[1.0, 1.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]], np.float32)
+    np.testing.assert_allclose(hop_powers(samples, 2), [0.5, 4.0])
+
+
+def test_spans_of_a_file() -> None:
+    active = np.array([0.1] * 100 + [0.95] * 80 + [0.1] * 100 + [0.95] * 60 + [0.1] * 60, np.float32)
+    power = np.where(active > 0.5, 0.01, 1e-6).astype(np.float32)
+    first, second = find_soundings(active, power, 0.01)
+    assert (first.start_s, first.end_s) == pytest.approx((1.0, 1.8), abs=0.03)
+    assert (second.start_s, second.end_s) == pytest.approx((2.8, 3.4), abs=0.03)
+    assert first.level_db == pytest.approx(-20, abs=1)
+    assert first.probability == pytest.approx(0.95, abs=0.02)
+
+
+def test_a_file_that_ends_while_it_sounds() -> None:
+    active = np.array([0.0] * 50 + [0.9] * 100, np.float32)
+    (only,) = find_soundings(active, np.full(150, 0.01, np.float32), 0.01)
+    assert (only.start_s, only.end_s) == pytest.approx((0.5, 1.5), abs=0.03)
+
+
+def test_doubt_and_silence_give_no_span() -> None:
+    assert find_soundings(np.full(300, 0.65, np.float32), np.full(300, 0.01, np.float32), 0.01) == []
+    assert find_soundings(np.zeros(300, np.float32), np.zeros(300, np.float32), 0.01) == []
+    assert find_soundings(np.zeros(0, np.float32), np.zeros(0, np.float32), 0.01) == []
+    assert ActivityRecord().spans() == {}
+
+
+def test_a_record_is_the_same_however_it_was_filled() -> None:
+    active = np.array([0.1] * 100 + [0.95] * 80 + [0.1] * 100, np.float32)
+    power = np.full(280, 0.01, np.float32)
+    whole, cut = ActivityRecord(), ActivityRecord()
+    whole.add("a", active, power, 0.01)
+    for begin in range(0, 280, 7):
+        cut.add("a", active[begin : begin + 7], power[begin : begin + 7], 0.01)
+    assert whole.spans() == cut.spans()
+    (only,) = whole.spans(1.5)["a"]
+    assert only.end_s == 1.5
+    assert whole.spans(0.5) == {"a": ()}

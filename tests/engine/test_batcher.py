@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from engine.batcher import FILE_HOPS, LIVE_HOPS, MOST_SLOTS, Batcher
+from engine.batcher import FILE_HOPS, LIVE_HOPS, MOST_ROWS, Batcher
 from engine.bundle import Bundle
 from engine.config import SessionConfig
 from engine.frames import Result, Work
@@ -57,14 +57,14 @@ def test_ready_hops_of_all_sessions_go_in_one_call(identity: Bundle, clock: Manu
 def test_a_step_is_bounded_and_the_earliest_deadline_is_in_it(identity: Bundle, clock: ManualClock) -> None:
     watched = Watched(identity, clock)
     batcher = Batcher(watched, clock)  # type: ignore[arg-type]
-    sessions = opened(identity, MOST_SLOTS + 10)
+    sessions = opened(identity, MOST_ROWS + 10)
     for number, session in enumerate(reversed(sessions)):
         batcher.add(session)
         session.feed_audio(noise(960), clock() + number)
         batcher.ready(session)
     batcher.step()
     works = watched.steps[0]
-    assert len(works) == MOST_SLOTS
+    assert len(works) == MOST_ROWS
     assert [work.due_s for work in works] == sorted(work.due_s for work in works)
     assert works[0].due_s == min(session.due_s for session in sessions)
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from engine.config import MOST_TARGETS, SessionConfig, check_config
+from engine.config import MOST_SPANS, MOST_TARGETS, SessionConfig, check_config, hops_per_call, latency_of
 from engine.errors import BadInput
-from engine.prompt import Target
+from engine.prompt import Span, Target
+from engine.spec import AudioSpec
 
 GOOD = SessionConfig(48_000, 2, (Target("a", "speech"),))
 
@@ -35,3 +36,28 @@ def test_bad_ones_are_named(changed: SessionConfig, field: str) -> None:
     with pytest.raises(BadInput) as caught:
         check_config(changed)
     assert caught.value.field == field
+
+
+def test_a_hop_is_one_two_or_four_of_the_models_own() -> None:
+    audio = AudioSpec(sample_rate=48_000, window=960, hop=480, crossfade=480)
+    assert [hops_per_call(ms, audio) for ms in (None, 10.0, 20.0, 40.0)] == [1, 1, 2, 4]
+    for wrong in (5.0, 15.0, 30.0, 80.0):
+        with pytest.raises(BadInput, match="hop: expected 10ms or 20ms or 40ms"):
+            hops_per_call(wrong, audio)
+
+
+def test_longer_hops_come_later_by_what_they_are_longer() -> None:
+    audio = AudioSpec(sample_rate=48_000, window=960, hop=480, crossfade=480)
+    one, two = (latency_of(audio, 16_000, 16_000, hops) for hops in (1, 2))
+    assert two.algorithmic_ms == one.algorithmic_ms + 10
+    assert two.samples == one.samples + 160
+    assert (two.hop, two.window, two.resampling_ms) == (960, 1440, one.resampling_ms)
+
+
+def test_spans_are_bounded() -> None:
+    def asked(count: int) -> SessionConfig:
+        return replace(GOOD, targets=(Target("a", "speech", spans=(Span(0.0, 1.0),) * count),))
+
+    check_config(asked(MOST_SPANS))
+    with pytest.raises(BadInput, match=r"targets\.a\.spans: expected at most"):
+        check_config(asked(MOST_SPANS + 1))

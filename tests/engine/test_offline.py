@@ -9,7 +9,7 @@ import pytest
 
 from engine.bundle import Bundle
 from engine.errors import BadInput
-from engine.offline import separate, separate_blocks
+from engine.offline import predict_spans, separate, separate_blocks
 from engine.prompt import Target
 from tests.engine.streams import SPEECH, Crank, noise, smooth_noise
 
@@ -62,3 +62,17 @@ def test_slots_are_given_back_when_a_caller_stops_halfway(identity: Bundle) -> N
     assert isinstance(parts, Generator)
     parts.close()
     assert len(identity.program._free) == free
+
+
+@pytest.mark.parametrize("rate", [48_000, 16_000])
+def test_spans_of_a_file_are_where_it_is_loud(identity: Bundle, rate: int) -> None:
+    sound = smooth_noise(4 * rate, 2)
+    sound[:, :rate] *= 1e-3
+    sound[:, 3 * rate :] *= 1e-3
+    rest = Target("rest", "everything but speech")
+    found = predict_spans(identity, sound, rate, (SPEECH, rest))
+    (span,) = found["speech"]
+    assert (span.start_s, span.end_s) == pytest.approx((1.0, 3.0), abs=0.05)
+    assert found["rest"] == ()
+    with pytest.raises(BadInput, match="samples"):
+        predict_spans(identity, sound[0], rate, (SPEECH,))

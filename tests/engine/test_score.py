@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.frames import Samples
-from engine.score import level_change_db, si_sdr_db, si_sdr_improvement_db
+from engine.score import f1_score, level_change_db, matched_spans, si_sdr_db, si_sdr_improvement_db
 
 
 def orthogonal_pair(channels: int = 1) -> tuple[Samples, Samples]:
@@ -53,3 +53,17 @@ def test_shapes_that_differ_are_refused() -> None:
         si_sdr_db(target[:, 1:], target)
     with pytest.raises(ValueError, match="one shape"):
         level_change_db(target[:, 1:], target)
+
+
+def test_spans_match_where_both_ends_are_near() -> None:
+    true = [(1.0, 2.0), (3.0, 4.0)]
+    assert matched_spans([(1.05, 1.95), (3.0, 4.2)], true) == 1
+    assert matched_spans([(1.0, 2.0), (1.0, 2.0)], true) == 1, "a true span is found once"
+    assert matched_spans([], true) == matched_spans(true, []) == 0
+
+
+def test_f1_of_spans() -> None:
+    assert f1_score(2, 2, 2) == 1.0
+    assert f1_score(1, 2, 1) == pytest.approx(2 / 3)
+    assert f1_score(0, 3, 0) == 0.0
+    assert f1_score(0, 0, 0) == 1.0

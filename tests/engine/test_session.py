@@ -13,6 +13,7 @@ from engine.bundle import Bundle
 from engine.config import Notice, SessionConfig
 from engine.errors import BadInput, EngineFault, UnknownPrompt
 from engine.frames import Activity, Result, Samples, Work
+from engine.programs.mask import CHANNELS
 from engine.prompt import Point, Span, Target
 from engine.resample import converted_count
 from engine.runtimes.base import Snapshot
@@ -421,7 +422,7 @@ class Listening:
         self.activity = 1.0
 
     def separate(self, slots: Indices, spectrum: Samples, query: Samples, hint: Samples) -> tuple[Samples, Samples]:
-        if self.fail_slots & set(slots.tolist()):
+        if self.fail_slots & {row // CHANNELS for row in slots.tolist()}:
             raise EngineFault("told to fail")
         self.hints += [row for row in hint.tolist() for _ in range(spectrum.shape[1])]
         mask = np.zeros_like(spectrum)
@@ -534,7 +535,7 @@ def test_values_of_one_slot_that_are_not_finite_touch_no_other(listening: tuple[
 
     def broken(slots: Indices, spectrum: Samples, query: Samples, hint: Samples) -> tuple[Samples, Samples]:
         mask, active = whole(slots, spectrum, query, hint)
-        mask[slots == slot] = np.nan
+        mask[slots // CHANNELS == slot] = np.nan
         return mask, active
 
     runtime.separate = broken  # type: ignore[method-assign]

@@ -16,8 +16,8 @@ def test_targets_that_listen_for_the_same_share_a_slot(identity: Bundle) -> None
     slots = {name: lane.slot for name, lane in targets.plan.lanes.items()}
     assert slots["a"] == slots["b"] == slots["c"]
     # a ∪ ¬a is everything: nothing is left to listen for.
-    assert targets.plan.union is not None
-    assert targets.plan.union.slot is None
+    (union,) = targets.plan.unions
+    assert union.slot is None
     assert free - len(identity.program._free) == 1
     targets.close()
     assert len(identity.program._free) == free

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.errors import BundleError
+from engine.concepts import ConceptSet, Match
+from engine.errors import BadInput, BundleError
 from engine.lexicon import lexicon_for
-from engine.prompt import ConceptSet, Match
+from engine.phrase import understand
 from engine.spec import MODELS_FOLDER, AudioSpec, ModelSpec, load_spec
-from engine.vocabulary import Vocabulary
+from engine.vocabulary import Told, Understood, Vocabulary
 
 SPEC = ModelSpec(
     name="test",
@@ -70,6 +71,92 @@ def test_query_is_the_callers_own(tmp_path: Path) -> None:
     rain = ConceptSet((Match("rain", 1.0),))
     vocabulary.query(rain)[:] = 0.0
     np.testing.assert_array_equal(vocabulary.query(rain), [3.0, 4.0, 5.0])
+
+
+UMBRELLAS: list[dict[str, Any]] = [
+    *ROWS[:2],
+    {"label": "weather", "status": "advertised", "members": ["rain", "wind"]},
+    {"label": "wind", "status": "experimental"},
+    {"label": "sound", "status": "advertised", "members": ["sound", "speech", "rain", "wind"]},
+]
+
+
+def asked_with(*labels: str) -> ConceptSet:
+    """These concepts, each a little surer than the one before."""
+    return ConceptSet(tuple(Match(label, 0.5 + 0.1 * number) for number, label in enumerate(labels)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "asked"),
+    [
+        (("rain",), ["rain"]),
+        (("rain", "wind"), ["weather"]),
+        (("rain", "wind", "speech"), ["sound"]),
+        (("rain", "wind", "speech", "sound"), ["sound"]),
+        (("rain", "speech", "sound"), ["rain", "speech"]),
+        (("rain", "weather"), ["rain"]),
+        (("sound",), ["sound"]),
+        ((), []),
+    ],
+)
+def test_umbrella_is_asked_where_all_of_its_members_are_wanted(
+    tmp_path: Path, labels: tuple[str, ...], asked: list[str]
+) -> None:
+    vectors = np.eye(5, 3, dtype=np.float32) + np.arange(5, dtype=np.float32)[:, None]
+    vocabulary = Vocabulary.load(written(tmp_path, UMBRELLAS, vectors), SPEC)
+    wanted = asked_with(*labels)
+    assert [match.label for match in vocabulary.asked(wanted)] == asked
+    rows = [vocabulary.labels.index(label) for label in asked]
+    np.testing.assert_array_equal(vocabulary.query(wanted), vectors[rows].sum(axis=0))
+
+
+def test_umbrella_is_as_sure_as_the_least_sure_member(tmp_path: Path) -> None:
+    vocabulary = Vocabulary.load(written(tmp_path, UMBRELLAS, np.ones((5, 3), np.float32)), SPEC)
+    told = vocabulary.understood(asked_with("wind", "rain"))
+    assert told == Understood((Told("weather", 0.5, "advertised"),), inverted=False)
+    assert vocabulary.caution(asked_with("wind", "rain")) is None
+    assert "wind" in (vocabulary.caution(asked_with("wind")) or "")
+
+
+def test_umbrella_word_reaches_its_own_vector(tmp_path: Path) -> None:
+    vocabulary = Vocabulary.load(written(tmp_path, UMBRELLAS, np.eye(5, 3, dtype=np.float32)), SPEC)
+    for prompt in ("stormy weather", "the wind and the rain", "remove the rain and the wind"):
+        concepts = understand(prompt, vocabulary.labels)
+        assert [match.label for match in vocabulary.asked(concepts)] == ["weather"], prompt
+    concepts = understand("weather without the wind", vocabulary.labels)
+    assert [match.label for match in vocabulary.asked(concepts)] == ["rain"]
+
+
+def test_umbrella_over_what_is_no_label_is_refused(tmp_path: Path) -> None:
+    rows = [*ROWS, {"label": "pet", "status": "advertised", "members": ["cat"]}]
+    with pytest.raises(BundleError, match="'cat'"):
+        Vocabulary.load(written(tmp_path, rows, np.ones((4, 3), np.float32)), SPEC)
+
+
+def test_concepts_of_another_encoder_are_understood_like_our_own(tmp_path: Path) -> None:
+    vocabulary = Vocabulary.load(written(tmp_path), SPEC)
+    wider = vocabulary.with_concepts({"steam organ": [1.0, 2.0, 3.0], "siren": np.full(3, 9.0)})
+    assert wider.labels == ("speech", "rain", "steam organ", "siren")
+    assert vocabulary.labels == ("speech", "rain", "siren")
+    concepts = understand("everything but the steam organs and the siren", wider.labels)
+    np.testing.assert_array_equal(wider.query(concepts), [10.0, 11.0, 12.0])
+    assert wider.understood(concepts).inverted
+    assert wider.status["steam organ"] == "experimental"
+    assert wider.scores["steam organ"] is None
+    assert vocabulary.with_concepts({}).labels == vocabulary.labels
+
+
+@pytest.mark.parametrize("label", ["", "Accordion", "the accordion", "dog, cat", "a" * 9 + " b" * 8, "e-piano", "!"])
+def test_label_of_another_encoder_is_a_phrase_as_the_lexicon_reads_it(tmp_path: Path, label: str) -> None:
+    with pytest.raises(BadInput) as raised:
+        Vocabulary.load(written(tmp_path), SPEC).with_concepts({label: [1.0, 2.0, 3.0]})
+    assert raised.value.field == f"concepts.{label}"
+
+
+@pytest.mark.parametrize("vector", [[1.0], [[1.0, 2.0, 3.0]], [1.0, np.nan, 3.0], [1.0, np.inf, 3.0], 1.0])
+def test_vector_of_another_encoder_is_of_the_models_size_and_finite(tmp_path: Path, vector: object) -> None:
+    with pytest.raises(BadInput, match="3 finite numbers"):
+        Vocabulary.load(written(tmp_path), SPEC).with_concepts({"kazoo": np.asarray(vector)})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`engine.programs.mask`: the transform pair, stereo by mid, shared analysis, slots that do not touch each other."""
+"""`engine.programs.mask`: the transform pair, each channel for itself, slots that do not touch each other."""
 
 from __future__ import annotations
 
@@ -59,16 +59,47 @@ def test_two_slots_on_one_sound_share_its_spectrum() -> None:
     assert tops[len(tops) // 2 :].max() < 0.05 * tops.max()
 
 
-def test_stereo_hears_mid_and_keeps_its_sides() -> None:
+def test_each_channel_of_a_stereo_stream_is_heard_for_itself() -> None:
     runtime = LowPass()
     subject = program(runtime)
-    slot = subject.open_slot()
-    subject.condition(slot, np.array([33, 0], np.float32))
+    slots = (subject.open_slot(), subject.open_slot())
+    for slot, edge in zip(slots, (33, 4), strict=True):
+        subject.condition(slot, np.array([edge, 0], np.float32))
     sound = noise(32 * 41, 2)
-    out = run(subject, (slot,), sound, 8)
-    np.testing.assert_allclose(out[0][:, 32:], sound[:, 32 : out.shape[2]], atol=1e-6)
-    run(subject, (slot,), np.stack([sound[0], -sound[0]]), 8)
-    np.testing.assert_allclose(runtime.heard, 0.0, atol=1e-6)
+    both = run(subject, slots, sound, 8)
+    inner = slice(32, both.shape[2])
+    np.testing.assert_allclose(both[0][:, inner], sound[:, inner], atol=1e-6)
+    for channel in range(2):
+        alone = program()
+        slot = alone.open_slot()
+        alone.condition(slot, np.array([4, 0], np.float32))
+        np.testing.assert_allclose(
+            both[1][channel], run(alone, (slot,), sound[channel : channel + 1], 8)[0, 0], atol=1e-6
+        )
+
+
+class Loud(IdentityRuntime):
+    """Active where the spectrum is not zero."""
+
+    def separate(self, slots, spectrum, query, hint):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+        mask, _ = super().separate(slots, spectrum, query, hint)
+        return mask, (np.abs(spectrum).max(axis=(2, 3)) > 0).astype(np.float32)
+
+
+def test_a_target_on_one_channel_is_active_beside_mono_streams() -> None:
+    subject = program(Loud())
+    slots = [subject.open_slot() for _ in range(4)]
+    silence, sound = np.zeros((1, 64), np.float32), noise(64, 1)
+    right = np.concatenate([silence, sound])
+    works = [
+        Work((slots[0],), 0, silence, 1, (0,)),
+        Work((slots[1], slots[2]), 0, right, 1, (0, 0)),
+        Work((slots[3],), 0, sound, 1, (0,)),
+    ]
+    (results,) = subject.step(works)
+    assert [result.active[:, 0].tolist() for result in results] == [[0.0], [1.0, 1.0], [1.0]]
+    assert [result.outputs.shape for result in results] == [(1, 1, 32), (2, 2, 32), (1, 1, 32)]
+    np.testing.assert_array_equal(results[1].outputs[:, 0], 0.0)
 
 
 @pytest.mark.parametrize("hops", [1, 2, 8])

@@ -9,7 +9,7 @@ from itertools import chain, combinations
 
 import pytest
 
-from engine.prompt import ConceptSet, Match, _minus, union_of
+from engine.concepts import ConceptSet, Match, minus, union_of
 
 SOUNDS = {
     "speech": frozenset(("man", "woman")),
@@ -42,7 +42,7 @@ def test_union_is_the_union() -> None:
 def test_difference_is_the_difference() -> None:
     for one in SETS:
         for other in SETS:
-            assert sounds(_minus(one, other)) == sounds(one) - sounds(other), (one, other)
+            assert sounds(minus(one, other)) == sounds(one) - sounds(other), (one, other)
 
 
 def test_union_of_three_in_any_order() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import UnknownPrompt
 from engine.lexicon import lexicon_for
-from engine.prompt import understand
+from engine.phrase import understand
 
 KNOWN = lexicon_for().concepts
 

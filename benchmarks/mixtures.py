@@ -1,0 +1,45 @@
+"""Where every benchmark of quality takes its mixtures from: the same options, the same held-out recordings.
+
+A folder that our training drew from is split by speaker and by source recording (`export.train.corpus`), and only what
+was held out is used; a folder that it never saw may be used whole (`--all-recordings`). Which mixtures are made of them
+is fixed by the seed (`export.train.mixtures`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import report
+from export.train.cache import SampleStore, build_cache
+from export.train.corpus import Recording, read_manifest, split
+
+
+def options(doc: str | None) -> argparse.ArgumentParser:
+    """A benchmark's parser that also asks for a folder of recordings and a bundle."""
+    parser = report.options(doc)
+    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the recordings")
+    parser.add_argument("--cache", type=Path, help="where decoded samples are kept (default: a temporary folder)")
+    parser.add_argument("--all-recordings", action="store_true", help="the folder was never trained on: use all of it")
+    parser.add_argument("--model", default="default", help="bundle name or folder (default: the embedded model)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of a mixture")
+    return parser
+
+
+@contextmanager
+def held_out_recordings(asked: argparse.Namespace) -> Iterator[tuple[list[Recording], SampleStore]]:
+    """The recordings that may be judged with, and their samples, for as long as the block runs.
+
+    Raises:
+        OSError: manifest or recordings cannot be read.
+    """
+    recordings = read_manifest(asked.data)
+    held_out = recordings if asked.all_recordings else split(recordings)[1]
+    with tempfile.TemporaryDirectory() as temporary:
+        cache = asked.cache or Path(temporary)
+        # A cache that is kept holds all recordings, as the training's does: parts of fewer would replace its own.
+        build_cache(asked.data, recordings if asked.cache else held_out, cache)
+        yield held_out, SampleStore.open(cache)
