@@ -5,7 +5,8 @@ a file) and comes back in the same peer connection: the sound through a session,
 sound leaves. Each flash is one white frame, its click begins at the same moment. Skew is flash minus click, positive
 where the picture is late, measured twice:
 
-* `played`: by the sender reports of the returned streams, as a player puts them on one clock;
+* `played`: by the sender reports of the returned streams, as a player puts them on one clock (here the middle one of the
+  last five; libwebrtc fits a line through twenty);
 * `arrival`: by when the frame and the sound were there, without any reports.
 
 Floor: the same clip sent straight from peer to peer, with no server between (`--direct`, run first by default): what is

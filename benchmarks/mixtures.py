@@ -40,6 +40,5 @@ def held_out_recordings(asked: argparse.Namespace) -> Iterator[tuple[list[Record
     held_out = recordings if asked.all_recordings else split(recordings)[1]
     with tempfile.TemporaryDirectory() as temporary:
         cache = asked.cache or Path(temporary)
-        # A cache that is kept holds all recordings, as the training's does: parts of fewer would replace its own.
-        build_cache(asked.data, recordings if asked.cache else held_out, cache)
+        build_cache(asked.data, held_out, cache)
         yield held_out, SampleStore.open(cache)

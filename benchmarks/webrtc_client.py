@@ -7,6 +7,7 @@ own process as little as can be: packets coded beforehand go out, packets that c
 from __future__ import annotations
 
 import asyncio
+import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
 from fractions import Fraction
@@ -107,10 +108,16 @@ class Signalling:
             self._location = answer.headers["Location"]
             return str(answer.read().decode())
 
-    async def delete(self) -> None:
-        """End the session."""
+    async def delete(self) -> bool:
+        """End the session; False where the server had ended it."""
         request = urllib.request.Request(f"{self._base}{self._location}", method="DELETE")
-        await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=10).close())
+        try:
+            await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=10).close())
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return False
+        return True
 
 
 class StockSource(MediaStreamTrack):
@@ -277,10 +284,11 @@ class Load:
                 found.append(at_s - self._source.sent_s[index])
         return found
 
-    async def close(self) -> None:
-        """End."""
-        await self._signalling.delete()
+    async def close(self) -> bool:
+        """End; whether the session had lived until now."""
+        lived = await self._signalling.delete()
         await self.connection.close()
+        return lived
 
 
 def sample_delays(

@@ -264,19 +264,23 @@ def threads_of(server: ServerProcess) -> int:
 async def cycles(kind: Kind, server: ServerProcess, count: int) -> dict[str, Any]:
     """Memory and threads of the server before and after many sessions; a quarter more go before, as a warm-up."""
     warm_up = max(count // 4, 1)
-    before: tuple[float, int] = (0.0, 0)
+    before, failed = (0.0, 0), 0
     for index in range(count + warm_up):
         if index == warm_up:
             await asyncio.sleep(2.0)
             before = server.rss_mb(), threads_of(server)
         peer = Load(server.port, 0.0)
         await peer.connect()
-        async with asyncio.timeout(10.0):
-            await peer.returned.wait()
+        try:
+            async with asyncio.timeout(10.0):
+                await peer.returned.wait()
+        except TimeoutError:
+            failed += 1
         await peer.close()
     await asyncio.sleep(2.0)
     found = {
         "cycles": count,
+        "failed": failed,
         "rss_mb_before": round(before[0], 1),
         "rss_mb_after": round(server.rss_mb(), 1),
         "grown_mb": round(server.rss_mb() - before[0], 2),
@@ -300,8 +304,13 @@ async def unread(kind: Kind, server: ServerProcess, minutes: float) -> dict[str,
         await asyncio.sleep(10.0)
         peer.came.clear()
         samples.append(round(server.rss_mb(), 1))
-    found = {"minutes": minutes, "rss_mb_before": round(before, 1), "grown_mb": round(server.rss_mb() - before, 2)}
-    await peer.close()
+    found: dict[str, Any] = {
+        "minutes": minutes,
+        "rss_mb_before": round(before, 1),
+        "rss_mb_each_minute": samples[5::6],
+        "grown_mb": round(server.rss_mb() - before, 2),
+    }
+    found["lived_to_the_end"] = await peer.close()
     print(f"  {kind.name:6} {json.dumps(found)}", flush=True)
     return found
 

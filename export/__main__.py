@@ -31,8 +31,10 @@ def bundle(options: argparse.Namespace) -> None:
     model = checkpoint.build(content)
     report = json.loads(options.scores.read_text(encoding="utf-8")) if options.scores else {}
     entries = concept_entries(model.concepts, report.get("concepts", {}))
-    card = write_card(model, read_manifest(options.data), entries, report, content)
-    spec = write_bundle(options.out, model, report, card, version=options.version)
+    card = write_card(model, read_manifest(options.data), entries, report, content, options.out.name, int8=options.int8)
+    spec = write_bundle(
+        options.out, model, report, card, version=options.version, name=options.out.name, int8=options.int8
+    )
     good = sum(entry["status"] == "advertised" for entry in entries)
     print(
         json.dumps(
@@ -53,9 +55,10 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         BundleError, ParityError: what is wrong.
     """
-    load_spec(options.out)
     model = checkpoint.build(checkpoint.load(options.checkpoint))
-    print(json.dumps(parity.check(model.core, parity.open_graph(options.out / "separator.onnx"))))
+    rounded = "alone_vs_batch" in load_spec(options.out).parity
+    check_graph = parity.check_rounded if rounded else parity.check
+    print(json.dumps(check_graph(model.core, parity.open_graph(options.out / "separator.onnx"))))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--data", type=Path, required=True, help="folder with manifest.csv")
             command.add_argument("--scores", type=Path, help="JSON of export.train.evaluate")
             command.add_argument("--version", default="0.1.0")
+            command.add_argument("--int8", action="store_true", help="round the weights to 8 bits")
     return parser
 
 

@@ -6,7 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from export.models.flat import QueriedSeparator
+from export.models.bands import BANDS
+from export.models.flat import FlatConfig
+from export.models.linear import LinearConfig
+from export.models.queried import QueriedSeparator
 from export.train.corpus import SPEECH, Recording
 
 WATTS_PER_CORE = 10.0
@@ -19,6 +22,9 @@ def write_card(
     entries: Sequence[Mapping[str, Any]],
     report: Mapping[str, Any],
     run: Mapping[str, Any],
+    name: str,
+    *,
+    int8: bool = False,
 ) -> str:
     """Text of `CARD.md`.
 
@@ -27,40 +33,70 @@ def write_card(
         entries: rows of `concepts.json`.
         report: what `export.train.evaluate` found.
         run: `steps`, `elapsed_s`, `plan` of the checkpoint.
+        name: the bundle's.
+        int8: whether its weights are rounded to 8 bits.
     """
     parts = [
-        _opening(model, run),
+        _opening(model, run, name),
+        _network(model, int8),
         _scores(entries, report),
         _data(recordings),
         _limits(),
-        _training(run),
+        _training(run, name),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _opening(model: QueriedSeparator, run: Mapping[str, Any]) -> str:
-    config = model.core.config
+def _opening(model: QueriedSeparator, run: Mapping[str, Any], name: str) -> str:
     weights = sum(parameter.numel() for parameter in model.core.parameters())
-    heard_h = run["steps"] * run["plan"]["batch"] * 2 / 3600
-    return f"""# flat256: the embedded separator
+    plan = run["plan"]
+    heard_h, questions = run["steps"] * plan["batch"] * 2 / 3600, plan.get("questions", 1)
+    return f"""# {name}: the embedded separator
 
 A causal network that is asked for sounds by words and returns a mask: 48 kHz, window 960 samples (20 ms), hop 480, no
-look-ahead. **Algorithmic latency 20 ms.** {weights / 1e6:.2f} M weights, {len(model.concepts)} concepts,
-trained by us from nothing. A first honest training: {run["steps"]:,} steps, {heard_h:.0f} hours of mixtures, on a CPU.
+look-ahead. **Algorithmic latency 20 ms.** {weights / 1e6:.2f} M weights, {len(model.concepts)} concepts, trained by us
+from nothing, on a CPU: {run["steps"]:,} steps, {heard_h:.0f} hours of mixtures, {questions} questions asked of each."""
 
-**Network.** |X|^0.3 over its mean less 1, and the mean's logarithm → Linear {config.bins}→{config.hidden} → norm
-→ {config.blocks} × [LayerNorm × (1 + γ(query)) + β(query) + hint → GRU({config.hidden}) → Linear → + input]
-→ the same norm → Linear → sigmoid: a real gain per bin.
-Dividing by the mean makes the shape of a spectrum independent of its level. A query is the sum of the learnt 64-d
-vectors of one to three concepts (`concept_vectors.npy`); any other text encoder can be put in front by learning one
-Linear into that space.
 
-**Graph** `separator.onnx` (opset 17, {weights * 4 / 1e6:.1f} MB, B and T free):
+def _network(model: QueriedSeparator, int8: bool) -> str:
+    config = model.core.config
+    weights = sum(parameter.numel() for parameter in model.core.parameters())
+    rows, width = config.state_shape
+    if isinstance(config, FlatConfig):
+        body, state = _flat(config), f"[{rows},B,{width}]"
+    else:
+        body, state = _linear(config), f"[B,{rows * width}]"
+    size = f"{weights * (1.07 if int8 else 4) / 1e6:.1f} MB" + (", weights of 8 bits" if int8 else "")
+    return f"""{body}
+A query is the sum of the learnt 64-d vectors of its concepts (`concept_vectors.npy`), one word or all of "music"; any
+other text encoder can be put in front by learning one Linear into that space.
+
+**Graph** `separator.onnx` (opset 17, {size}, B and T free):
 `spectrum [B,T,{config.bins},2]`, `query [B,{config.query}]`, `hint [B,2]` ((0,0) unknown, (1,0) on, (0,1) off),
-`state [{config.blocks},B,{config.hidden}]` → `mask [B,T,{config.bins},2]`, `active [B,T]`, `state_out`.
-The mask is complex by contract; this network's imaginary part is 0. `gather.onnx` and `scatter.onnx` move states on a
-GPU.
-"Everything but X" is the input less the estimate of X, made by the host."""
+`state {state}` → `mask [B,T,{config.bins}]` (a real gain), `active [B,T]`, `state_out`.
+`gather.onnx` and `scatter.onnx` move states on a GPU.
+"Everything but X" is the input less the estimate of X, made by the host.{ROUNDING if int8 else ""}"""
+
+
+ROUNDING = """
+Weights are rounded to 8 bits in blocks of 64, inputs of each product likewise as they come (MatMulNBits of ONNX
+Runtime): row by row, so that no stream depends on its neighbours in a batch (`spec.json`, parity)."""
+
+
+def _flat(config: FlatConfig) -> str:
+    return f"""**Network.** |X|^0.3 over its mean less 1, and the mean's logarithm → Linear
+→ norm → {config.blocks} × [LayerNorm × (1 + γ(query)) + β(query) + hint → GRU({config.hidden}) → Linear → + input]
+→ the same norm → Linear → sigmoid: a real gain per bin."""
+
+
+def _linear(config: LinearConfig) -> str:
+    return f"""**Network.** Power in {BANDS} bands (50 Hz wide to 4.8 kHz, then 100, 200, 800) → |X|^0.3 over a slow
+mean of the stream's level: this hop, the last one, and a slow mean of each band (one second) → Linear
+→ {config.blocks} × [norm → gated linear recurrence({config.width}) → + input; norm → gated MLP({config.inner})
+→ + input] → norm → Linear → sigmoid: a real gain per band. The recurrence is minGRU's, h ← h + z (c - h) with
+z and c from the input alone (Feng et al. 2024); block and gates are Griffin's (De et al. 2024). The query scales and
+shifts the recurrence's norm in all blocks but the first {config.free_blocks}, and the last norm; the hint shifts with
+it. No gain changes with the input's level."""
 
 
 def _scores(entries: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> str:
@@ -77,6 +113,13 @@ def _scores(entries: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> 
     )
     noise = ", ".join(f"{_db(value)} at {level}" for level, value in report["speech_against_noise_db"].items())
     absent, median = _db(report["all_classes"]["absent_db"]), _db(report["absent_median_db"])
+    named = {e["label"] for e in entries if e["status"] == "advertised"}
+    rates = [
+        row["wrong_nearer"] for label, row in report["concepts"].items() if label in named and "wrong_nearer" in row
+    ]
+    wrong = f" ({100 * sum(rates) / len(rates):.0f} % where the concept is advertised)" if rates else ""
+    umbrellas = "".join(f"| \"{name}\", all its members asked for at once | {_db(value)} dB |\n"
+                        for name, value in report.get("umbrellas_db", {}).items())  # fmt: skip
     return f"""## Scores
 
 SI-SDR improvement in dB on {report["mixtures"]} mixtures of two held-out recordings, 4 s, -5…+5 dB,
@@ -92,8 +135,8 @@ is a little too good.
 | speech against steady noise | {noise} |
 | everything but speech | {_db(report["everything_but_speech_db"])} dB |
 | absent target, left over | {absent} dB of the input on average (median {median}) |
-| the wrong source nearer than the right one | {100 * report["all_classes"]["wrong_nearer"]:.0f} % |
-
+| the wrong source nearer than the right one | {100 * report["all_classes"]["wrong_nearer"]:.0f} % {wrong} |
+{umbrellas}
 "man speaking" and "woman speaking" are heard against the other sex in half of their mixtures.
 
 | concept | improvement, dB | held-out recordings | status |
@@ -127,38 +170,39 @@ silence trimmed, mixed. No recording is contained in the weights' files or in th
 {rows}"""
 
 
-PROCEDURAL_NOTE = """sirens, alarms, telephones, car horns, bells and wind made by formula
+PROCEDURAL_NOTE = """sirens, alarms, telephones, car horns, bells, wind and nameless noises made by formula
 (`export/train/procedural.py`), which are never held out. No synthetic voice was trained on."""
 
 
 def _limits() -> str:
     return """## Limits
 
+- Above 4.8 kHz gains are one for two to sixteen bins: close high tones are kept or dropped together.
 - Nearly all real speech in the data ends at 8 kHz. Half of the speech mixtures are cut at 4–8 kHz, and in part of the
   others the voice gets a made-up upper band; true full-band voices were not heard in training, nor in the scores.
 - Most classes have about thirty recordings, many of them studio samples (single notes, strokes). A class with few
   held-out recordings has an uncertain score, and other recordings of it may fare worse.
 - Labels of the data came from file names and were corrected by hand in part (`export/train/corpus.py`).
 - A mask of real gains at 20 ms cannot part two sources in one bin: voices over voices and chords over chords stay hard.
-- Stereo: one mask, computed on the mid signal, for both channels.
-- A first training: its learning curve was still rising (`export/train/RUNS.md`)."""
+- Stereo: each channel is masked by itself, as a mono stream would be; where a sound comes from is no cue to the model.
+- A short training: its learning curve was still rising (`export/train/RUNS.md`)."""
 
 
-def _training(run: Mapping[str, Any]) -> str:
-    hours = run["elapsed_s"] / 3600
-    cores = run.get("cores", 1.3)
-    energy_kwh = hours * cores * WATTS_PER_CORE / 1000
+def _training(run: Mapping[str, Any], name: str) -> str:
+    core_hours = (run.get("cpu_s") or 1.3 * run["elapsed_s"]) / 3600
+    energy_wh = core_hours * WATTS_PER_CORE
     plan = run["plan"]
     return f"""## Training
 
-{run["steps"]:,} steps of {plan["batch"]} mixtures of 2 s, {hours:.2f} h by the clock on about {cores:.1f} cores
-(one thread for the network in bfloat16, one for mixing): {hours * cores:.1f} core hours, about {energy_kwh:.2f} kWh
-if a core takes {WATTS_PER_CORE:.0f} W. Again, from the repository's root:
+{run["steps"]:,} steps of {plan["batch"]} mixtures of 2 s (one thread for the network in bfloat16, one for mixing), on
+two cores shared with other work: {core_hours:.2f} core hours as the process itself counted them, about
+{energy_wh:.0f} Wh if a core takes {WATTS_PER_CORE:.0f} W (a guess for a datacentre CPU). Trials that were thrown away
+are not counted: see `export/train/RUNS.md`. Again, from the repository's root:
 
-    python -m export.train.separator --data DIR --runs train-runs --minutes {plan["minutes"]:.0f}
+    python -m export.train.separator --data DIR --runs train-runs --minutes N
     python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR --per-concept 40 --json scores.json
-    python -m export bundle --checkpoint train-runs/latest.pt --data DIR --scores scores.json
+    python -m export bundle --checkpoint train-runs/latest.pt --data DIR --scores scores.json --out engine/models/{name}
 
 The running mean of the weights (which the bundle is made of, to the bit), the last weights and the optimiser's state
-(these two in half precision) lie in `export/train/checkpoints/flat256.pt`;
-`--from export/train/checkpoints/flat256.pt` goes on from there with a new schedule."""
+(these two in half precision) lie in `export/train/checkpoints/{name}.pt`;
+`--from export/train/checkpoints/{name}.pt` goes on from there with a new schedule."""

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.spec import AudioSpec, ModelSpec, StateSpec, write_spec
+from engine.spec import AudioSpec, ModelSpec, write_spec
 from export import parity, to_onnx
-from export.models.flat import QueriedSeparator
+from export.models.flat import FlatConfig, FlatCore
+from export.models.queried import QueriedSeparator
 from export.state_graphs import write_state_graphs
 from export.train.frames import HOP, WINDOW
 
@@ -44,13 +45,21 @@ def concept_entries(concepts: list[str], scores: Mapping[str, Mapping[str, Any]]
 
 
 def write_bundle(
-    folder: Path, model: QueriedSeparator, report: Mapping[str, Any], card: str, *, version: str, name: str = "flat256"
+    folder: Path,
+    model: QueriedSeparator,
+    report: Mapping[str, Any],
+    card: str,
+    *,
+    version: str,
+    name: str,
+    int8: bool = False,
 ) -> ModelSpec:
     """Write the bundle of a trained model into `folder`; the spec comes last, so a half-written bundle is refused.
 
     Args:
         report: what `export.train.evaluate` found; may be empty, then every concept is experimental.
         card: text of `CARD.md`.
+        int8: round the weights of a linear core to 8 bits.
 
     Raises:
         ParityError: a graph does not compute what the model computes; nothing is then said of it in the spec.
@@ -58,11 +67,12 @@ def write_bundle(
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = model.core.config
-    state = StateSpec(name="state", output="state_out", shape=(config.blocks, config.hidden), batch_axis=1)
-    to_onnx.write(to_onnx.separator_graph(model.core), folder / "separator.onnx")
+    state = to_onnx.state_spec(model.core)
+    int8 = int8 and not isinstance(model.core, FlatCore)
+    to_onnx.write(to_onnx.separator_graph(model.core, int8=int8), folder / "separator.onnx")
     graphs = {"separator": "separator.onnx", **write_state_graphs(folder, state)}
     session = parity.open_graph(folder / "separator.onnx")
-    measured = parity.check(model.core, session)
+    measured = (parity.check_rounded if int8 else parity.check)(model.core, session)
     logger.info("parity %s", measured)
     entries = concept_entries(model.concepts, report.get("concepts", {}))
     rows = ",\n ".join(json.dumps(entry) for entry in entries)
@@ -73,7 +83,7 @@ def write_bundle(
     spec = ModelSpec(
         name=name,
         version=version,
-        description=f"Causal separator asked by words: {len(model.concepts)} concepts, GRUs of {config.hidden}, 20 ms.",
+        description=f"Causal separator asked by words: {len(model.concepts)} concepts, {_kind(model)}, 20 ms.",
         licence="Apache-2.0",
         program="mask",
         runtime="onnx",
@@ -85,6 +95,13 @@ def write_bundle(
         parity={key: float(f"{value:.3g}") for key, value in measured.items()},
     )
     return write_spec(folder, spec, files)
+
+
+def _kind(model: QueriedSeparator) -> str:
+    config = model.core.config
+    if isinstance(config, FlatConfig):
+        return f"{config.blocks} GRUs of {config.hidden}"
+    return f"{config.blocks} gated linear recurrences of {config.width}"
 
 
 def timings(model: QueriedSeparator, folder: Path) -> dict[str, float]:

@@ -6,8 +6,9 @@ from collections.abc import Container
 from typing import Any
 
 from engine.config import Counters
-from engine.prompt import ConceptSet, Target
+from engine.prompt import Target
 from engine.session import Session
+from engine.vocabulary import Understood
 from streaming.protocol import SessionRequest
 
 
@@ -42,15 +43,19 @@ def updated(pts: int, session: Session, shown: Container[int]) -> dict[str, Any]
     return {"type": "updated", "pts": pts, **_targets_and_tracks(session, shown)}
 
 
+def resumed(expects: int, session: Session, shown: Container[int]) -> dict[str, Any]:
+    """`resumed`: the next input pts that is wanted, and what holds now."""
+    return {"type": "resumed", "expects": expects, **_targets_and_tracks(session, shown)}
+
+
 def stats(session: Session) -> dict[str, Any]:
     """`stats` of the time since the meter was reset, but for what only the event loop knows."""
-    meter, counters = session.meter, session.counters
-    stages = {name: meter.percentiles(name) for name in ("queue", "model", "stitch")}
-    model, stitch = stages["model"], stages["stitch"]
+    stages, counters = session.meter.percentiles(), session.counters
+    latency, model, stitch = stages.pop("latency"), stages["model"], stages["stitch"]
     return {
         "type": "stats",
         "hops": counters.hops,
-        "latency_ms": _percentiles_ms(meter.percentiles("latency")),
+        "latency_ms": _percentiles_ms(latency),
         "compute_ms": {"p50": milliseconds(model[0] + stitch[0]), "p99": milliseconds(model[2] + stitch[2])},
         "late_hops": counters.late_hops,
         "stages_ms": {name: _percentiles_ms(values) for name, values in stages.items()},
@@ -101,7 +106,9 @@ def _percentiles_ms(percentiles: tuple[float, float, float]) -> dict[str, float]
 def _targets_and_tracks(session: Session, shown: Container[int]) -> dict[str, Any]:
     understood = session.understood
     return {
-        "targets": [_described(target, understood[target.id]) for target in session.targets],
+        "targets": [
+            _described(target, session.vocabulary.understood(understood[target.id])) for target in session.targets
+        ],
         "tracks": [
             {"index": track.index, "kind": track.kind, "name": track.name}
             for track in session.tracks
@@ -110,6 +117,6 @@ def _targets_and_tracks(session: Session, shown: Container[int]) -> dict[str, An
     }
 
 
-def _described(target: Target, concepts: ConceptSet) -> dict[str, Any]:
-    heard = [{"label": match.label, "score": round(match.score, 3)} for match in concepts.matches]
-    return {"id": target.id, "prompt": target.prompt, "understood": heard, "everything_but": concepts.inverted}
+def _described(target: Target, understood: Understood) -> dict[str, Any]:
+    heard = [{"label": one.label, "score": round(one.score, 3), "status": one.status} for one in understood.matches]
+    return {"id": target.id, "prompt": target.prompt, "understood": heard, "everything_but": understood.inverted}

@@ -23,13 +23,23 @@ from starlette.routing import Route, WebSocketRoute
 
 from engine.bundle import Bundle, list_bundles
 from engine.errors import WinnowError
-from streaming.errors import Refusal
+from streaming.errors import Refusal, too_large
+from streaming.listen import ListenEndpoint
 from streaming.live_server import LiveServer, open_bundle
 from streaming.live_socket import LiveSocket
+from streaming.page import page_routes
+from streaming.peers import Peers
+from streaming.problem import problem_of
 from streaming.settings import LARGEST_MESSAGE_BYTES, Settings
+from streaming.signalling import Desk
+from streaming.tokens import parse_request
 from streaming.websocket import LiveEndpoint
+from streaming.whep import WhepDoor
+from streaming.whip import WhipDoor
 
 log = logging.getLogger("winnow.streaming.app")
+
+_TOKEN_REQUEST_BYTES = 4096
 
 SWITCH_INTERVAL_S = 0.0005
 """How long one Python thread keeps the interpreter while another wants it. The default, 5 ms, is half a hop: the event
@@ -44,6 +54,8 @@ def create_app(settings: Settings, bundle: Bundle | None = None) -> Starlette:
         bundle: an opened model; None: opened at the start, by the settings.
     """
     server = LiveServer(settings, bundle)
+    peers = Peers(server)
+    desk = Desk(server)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -52,6 +64,7 @@ def create_app(settings: Settings, bundle: Bundle | None = None) -> Starlette:
             yield
         finally:
             await server.drain()
+            await peers.stop()
             await server.stop()
 
     routes = [
@@ -60,10 +73,16 @@ def create_app(settings: Settings, bundle: Bundle | None = None) -> Starlette:
         Route("/metrics", _metrics),
         Route("/v1/models", _models),
         Route("/v1/sessions", _sessions),
+        Route("/v1/tokens", _tokens, methods=["POST"]),
         WebSocketRoute("/v1/live", LiveEndpoint(server)),
+        WebSocketRoute("/v1/live/{session}", ListenEndpoint(server)),
+        *WhipDoor(peers, desk).routes(),
+        *WhepDoor(peers, desk).routes(),
+        *page_routes(lambda request: _server(request).worker.bundle.vocabulary, _locked),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.server = server
+    app.state.peers = peers
     return app
 
 
@@ -76,10 +95,9 @@ def _server(request: Request) -> LiveServer:
 def _locked(request: Request) -> Response | None:
     """The answer to a request without the key it needs."""
     try:
-        _server(request).keys.admit(request.headers.get("authorization"))
+        _server(request).gate.judge("read", request.headers.get("authorization"))
     except Refusal as refusal:
-        body = {"code": refusal.code, "message": refusal.message, "retryable": refusal.retryable}
-        return JSONResponse(body, 401, {"WWW-Authenticate": "Key"})
+        return problem_of(refusal).response()
     return None
 
 
@@ -115,6 +133,7 @@ async def _models(request: Request) -> Response:
         "provider": running.provider,
         "advertised": list(vocabulary.advertised),
         "experimental": list(vocabulary.experimental),
+        "improvement_db": vocabulary.scores,
         "models": found,
     }
     return JSONResponse(body)
@@ -134,6 +153,26 @@ def _described(name: str, spec: Any, error: Exception | None) -> dict[str, Any]:
     }
 
 
+async def _tokens(request: Request) -> Response:
+    """Mint a short-lived token for somebody who must not hold the key."""
+    gate = _server(request).gate
+    try:
+        owner = gate.owner(request.headers.get("authorization"))
+        body = gate.mint.issue(parse_request(await _small_body(request)), owner)
+    except Refusal as refusal:
+        return problem_of(refusal).response()
+    return JSONResponse(body, 201, {"Cache-Control": "no-store"})
+
+
+async def _small_body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _TOKEN_REQUEST_BYTES:
+            raise too_large("body", f"at most {_TOKEN_REQUEST_BYTES} bytes", "more")
+    return body
+
+
 async def _sessions(request: Request) -> Response:
     """The sessions that run now."""
     if (refused := _locked(request)) is not None:
@@ -149,6 +188,8 @@ async def _sessions(request: Request) -> Response:
 
 COLLECT_EVERY_TICKS = 100
 """Of uvicorn, 0.1 s each."""
+COLLECT_AFTER_ENDED = 8
+"""Sessions. A WebRTC peer leaves 0.3 MB in cycles (aiortc's), which on a server that is never empty would pile up."""
 
 
 class _DrainingServer(uvicorn.Server):
@@ -158,6 +199,8 @@ class _DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._live = live
         self._draining: asyncio.Future[None] | None = None
+        self._seen: set[str] = set()
+        self._ended = 0
         self.loop: asyncio.AbstractEventLoop | None = None
 
     async def _serve(self, sockets: Any = None) -> None:
@@ -174,8 +217,15 @@ class _DrainingServer(uvicorn.Server):
         Left to itself it looks at everything in the middle of a hop: tens of milliseconds with both threads stopped.
         Reference counts free nearly all that a session leaves behind; what is left in cycles waits for this.
         """
-        if counter % COLLECT_EVERY_TICKS == 0:
-            gc.collect(0 if self._live.sessions else 2)
+        running = set(self._live.sessions)
+        self._ended += len(self._seen - running)
+        self._seen = running
+        if self._ended >= COLLECT_AFTER_ENDED:
+            # 2 ms with 40 peers: what lives as long as the process is frozen.
+            self._ended = 0
+            gc.collect()
+        elif counter % COLLECT_EVERY_TICKS == 0:
+            gc.collect(0 if running else 2)
         return await super().on_tick(counter)
 
     async def startup(self, sockets: Any = None) -> None:
@@ -184,6 +234,11 @@ class _DrainingServer(uvicorn.Server):
         for listener in self.servers if self.started else ():
             for found in listener.sockets:
                 log.info("listening on %s", ":".join(map(str, found.getsockname()[:2])))
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """uvicorn's, which would wait for the sessions that wait for a client."""
+        self._live.forget_absent()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains; a second one stops at once."""

@@ -1,7 +1,7 @@
-"""Who may connect: API keys in a header, and the page a browser's WebSocket comes from.
+"""Who may connect: API keys, short-lived tokens, and the page a browser's WebSocket comes from.
 
-Keys are kept and compared as digests, so that neither their length nor their beginning shows in the time it takes.
-Short-lived tokens are in the contract and not here yet: they are refused by name.
+`Gate.judge` is the one place where the credentials of a request are judged, HTTP or WebSocket. Keys are kept and
+compared as digests, so that neither their length nor their beginning shows in the time it takes.
 """
 
 from __future__ import annotations
@@ -9,15 +9,32 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from streaming.errors import Close, NotSupportedYet, Refusal, Unauthorised
+from streaming.errors import Close, Refusal, Unauthorised
 from streaming.settings import is_loopback
+from streaming.tokens import Grant, Mint, Scope
 
 SUBPROTOCOL = "winnow.v1"
+_TOKEN = "token."
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who asks, once judged.
+
+    Attributes:
+        key: short name of the API key (their own, or the one that their token was minted with); `""` where none is
+            needed.
+        grant: of their token, None for those who came with a key or need nothing.
+    """
+
+    key: str = ""
+    grant: Grant | None = None
 
 
 class KeyRing:
@@ -33,49 +50,101 @@ class KeyRing:
     def __bool__(self) -> bool:
         return bool(self._digests)
 
-    def admit(self, authorization: str | None) -> str:
-        """The short name of the key in an `Authorization` header (for counting), `""` where no key is needed.
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Short names of the keys; `""` where none is needed."""
+        return tuple(digest.hex()[:12] for digest in self._digests) or ("",)
+
+    def admit(self, key: str | None) -> str:
+        """The short name of a key (for counting), `""` where no key is needed.
 
         Raises:
             Unauthorised: a key is needed, and none came or one that is not known.
-            NotSupportedYet: a bearer token.
         """
-        scheme, _, value = (authorization or "").partition(" ")
-        if scheme.lower() == "bearer":
-            raise NotSupportedYet("Authorization", "a bearer token", Close.UNAUTHORISED)
         if not self._digests:
             return ""
-        if scheme.lower() != "key" or not value.strip():
+        if not key:
             raise Unauthorised("this server needs a key: send the header 'Authorization: Key …'")
-        digest = hashlib.sha256(value.strip().encode()).digest()
+        digest = hashlib.sha256(key.encode()).digest()
         # Every key is compared, found or not, so that the time says nothing about which one it was.
         if not sum(hmac.compare_digest(digest, known) for known in self._digests):
             raise Unauthorised("the key is not known")
         return digest.hex()[:12]
 
 
+class Gate:
+    """Judges the credentials of every request, whatever door it comes through.
+
+    Args:
+        keys: the server's.
+        mint: of its tokens.
+    """
+
+    def __init__(self, keys: KeyRing, mint: Mint) -> None:
+        self.keys, self.mint = keys, mint
+
+    def judge(
+        self, scope: Scope, authorization: str | None, subprotocols: Iterable[str] = (), *, resumes: bool = False
+    ) -> Credentials:
+        """Who asks, if they may.
+
+        Args:
+            scope: what they want to do; a key may do everything.
+            authorization: the header: `Key …`, or `Bearer …` with a token.
+            subprotocols: what a WebSocket offered; one may be `token.…`. The header goes first.
+            resumes: an expired token is let in, for the sake of the session that it has started. Whoever starts one
+                has `mint.spend` judge that.
+
+        Raises:
+            Unauthorised: nothing came that this server accepts, or too late.
+            Refusal: `forbidden`, the token is for something else.
+        """
+        scheme, _, value = (authorization or "").strip().partition(" ")
+        token = value.strip() if scheme.lower() == "bearer" else None
+        if not scheme:
+            token = next((name.removeprefix(_TOKEN) for name in subprotocols if name.startswith(_TOKEN)), None)
+        if token is None:
+            return Credentials(self.keys.admit(value.strip() if scheme.lower() == "key" else None))
+        grant = self.mint.judge(token, self.keys.names)
+        if grant.expired and not resumes:
+            raise Unauthorised("the token has expired; ask for a new one", reason="token_expired")
+        if scope not in grant.scopes:
+            message = f"the token is for {' and '.join(grant.scopes)}, not for {scope}"
+            raise Refusal("forbidden", message, Close.POLICY, field="scope", expected=scope, got=" ".join(grant.scopes))
+        return Credentials(grant.key, grant)
+
+    def owner(self, authorization: str | None) -> str:
+        """The short name of the key of somebody who asks for a token; a token does not mint another.
+
+        Raises:
+            Unauthorised: no key came that this server knows.
+        """
+        scheme, _, value = (authorization or "").strip().partition(" ")
+        if scheme.lower() == "bearer":
+            raise Unauthorised("tokens are minted with a key: 'Authorization: Key …'")
+        return self.keys.admit(value.strip() if scheme.lower() == "key" else None)
+
+
 def choose_subprotocol(offered: Iterable[str]) -> str | None:
-    """The subprotocol to answer with, None where the client offered none.
+    """The subprotocol to answer with, None where the client offered none. A `token.…` among them is never answered.
 
     Raises:
-        NotSupportedYet: a token came as a subprotocol.
         Refusal: subprotocols were offered, and none is ours.
     """
     names = tuple(offered)
-    if any(name.startswith("token.") for name in names):
-        raise NotSupportedYet("Sec-WebSocket-Protocol", "a token as a subprotocol", Close.UNAUTHORISED)
     if SUBPROTOCOL in names:
         return SUBPROTOCOL
     if not names:
         return None
-    message = f"Sec-WebSocket-Protocol: expected {SUBPROTOCOL}, got {', '.join(names)[:80]}"
+    shown = ", ".join(_TOKEN + "…" if name.startswith(_TOKEN) else name for name in names)[:80]
+    message = f"Sec-WebSocket-Protocol: expected {SUBPROTOCOL}, got {shown}"
     raise Refusal(
         "bad_message",
         message,
         Close.BAD_MESSAGE,
         field="Sec-WebSocket-Protocol",
         expected=SUBPROTOCOL,
-        got=", ".join(names)[:80],
+        got=shown,
     )
 
 

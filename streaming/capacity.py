@@ -1,8 +1,8 @@
-"""How many slots one inference thread carries, learnt from its own ticks. No thread and no clock in it.
+"""How many rows of the graph one inference thread carries, learnt from its own ticks. No thread and no clock in it.
 
-A tick (messages in, one step, messages out) takes `fixed + each · hops` seconds for `hops` hops of slots. The line is
+A tick (messages in, one step, messages out) takes `fixed + each · hops` seconds for `hops` hops of rows. The line is
 fitted to the recent ticks and to a rehearsal before the first session, so it is known from the first session on and for
-more slots than have ever been live: a crowd that connects within a second is turned away before anyone hears it.
+more rows than have ever been live: a crowd that connects within a second is turned away before anyone hears it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Capacity:
     """See the module.
 
     Args:
-        limit_s: how long the 95th percentile of a tick may become that carries one hop of every slot.
+        limit_s: how long the 95th percentile of a tick may become that carries one hop of every row.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -57,11 +57,11 @@ class Capacity:
         above = took_s / (self._fixed_s + self._each_s * hops)
         self._spread = max(float(np.percentile(above, 95)), 1.0)
 
-    def tick_s(self, slots: int) -> float:
-        """95th percentile of a tick that carries one hop of each of `slots`."""
-        return self._spread * (self._fixed_s + self._each_s * slots)
+    def tick_s(self, rows: int) -> float:
+        """95th percentile of a tick that carries one hop of each of `rows`."""
+        return self._spread * (self._fixed_s + self._each_s * rows)
 
     @property
-    def most_slots(self) -> int:
-        """Slots up to which a tick stays within the limit."""
+    def most_rows(self) -> int:
+        """Rows up to which a tick stays within the limit."""
         return max(int((self.limit_s / self._spread - self._fixed_s) / self._each_s), 0)

@@ -73,10 +73,14 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Embedded model or a bundle's folder.")] = None,
     provider: Annotated[str | None, typer.Option(help="auto, cpu, cuda or tensorrt.")] = None,
+    hop: Annotated[
+        str | None, typer.Option(help="20ms: more sessions a core, 10 ms later (default: the model's own, 10ms).")
+    ] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Ceiling over the measured capacity.")] = None,
     log_level: Annotated[str | None, typer.Option(help="critical, error, warning, info or debug.")] = None,
 ) -> None:
-    """Start the server. Every flag can be set as WINNOW_…; a flag wins. API keys come by WINNOW_API_KEYS alone."""
+    """Start the server. Every flag can be set as WINNOW_…; a flag wins. API keys come by WINNOW_API_KEYS alone, the
+    secret that tokens are signed with by WINNOW_TOKEN_SECRET (none: tokens hold for this process)."""
     from streaming.app import serve as run
     from streaming.settings import Settings
 
@@ -85,6 +89,7 @@ def serve(
         "port": port,
         "model": model,
         "provider": provider,
+        "hop_ms": _milliseconds(hop),
         "max_sessions": max_sessions,
         "log_level": log_level,
     }
@@ -107,6 +112,7 @@ def separate(
         typer.Option(help="+START:END, seconds in which it sounds; -START:END, in which it does not."),
     ] = None,
     video: Annotated[bool, typer.Option(help="For a video: also a video with each isolated sound.")] = True,
+    predict_spans: Annotated[bool, typer.Option("--predict-spans", help="Also say when each one sounds.")] = False,
     model: Model = "default",
     provider: Annotated[str, typer.Option(help="auto, cpu, cuda or tensorrt.")] = "auto",
     as_json: Json = False,
@@ -129,6 +135,7 @@ def separate(
             kind=format_.lower(),
             spans=spans,
             video=video,
+            predict_spans=predict_spans,
             progress=tell,
         )
     if as_json:
@@ -272,6 +279,9 @@ def _print_report(report: Report) -> None:
         table.add_row(one.prompt or "residual", said, str(one.path))
     console = Console()
     console.print(table)
+    for prompt, spans in report.spans.items():
+        heard = ", ".join(f"{one.start_s:.2f}–{one.end_s:.2f} s ({one.level_db:.0f} dB)" for one in spans)
+        console.print(f"[bold]{prompt}[/bold] sounds at {heard or 'no time'}", highlight=False)
     console.print(
         f"{report.seconds:.2f} s of {'stereo' if report.channels == 2 else 'mono'} at {report.rate} Hz "
         f"in {report.elapsed_s:.2f} s: {report.speed:.0f}× real time ({report.model}, {report.provider})",
@@ -279,6 +289,15 @@ def _print_report(report: Report) -> None:
     )
     for note in report.notes:
         console.print(f"[yellow]note:[/yellow] {note}", highlight=False)
+
+
+def _milliseconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return float(text.strip().removesuffix("ms"))
+    except ValueError as error:
+        raise BadInput("hop", "a length in milliseconds, as 20ms", text) from error
 
 
 def _key_in(path: Path | None) -> str | None:

@@ -5,10 +5,13 @@
         async for hop in live:              # in another task
             play(hop.track, hop.pts, hop.samples)
 
-A broken connection is replaced by a new session, with growing pauses and within `reconnect_s`: the sound that was on
-its way is lost, `pts` goes on counting what was sent, and the first hop after it says `discontinuity`. Nothing waits
-for ever: connecting, sending, an update and the end each have a limit, and both directions are bounded. Whoever does
-not read for long loses the connection, as with any other cause.
+A broken connection is made anew, with growing pauses and within `reconnect_s`, and the session goes on where it was:
+what was on its way in either direction is sent again, from the last seconds. Where the session is gone (another server,
+or one that was started again) a new one takes over from the first sample that was not answered, its first hop says
+`discontinuity`, and `pts` goes on counting what was sent.
+
+Nothing waits for ever: connecting, sending, an update and the end each have a limit, and both directions are bounded.
+Whoever does not read for long loses the connection, as with any other cause.
 """
 
 from __future__ import annotations
@@ -19,75 +22,32 @@ import json
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from engine.errors import BadInput, NoCapacity, WinnowError
 from engine.frames import Samples
 from engine.prompt import Target
 from streaming.arrival import Captures
-from streaming.auth import SUBPROTOCOL
-from streaming.client_wire import Disconnected, closed_error, live_url, server_error, wire_target
+from streaming.client_connection import agree, authorization, open_socket
+from streaming.client_hops import Hop, Totals
+from streaming.client_receiving import Receiver
+from streaming.client_sending import SEND_S, Sender
+from streaming.client_wire import Disconnected, live_url, server_error, wire_target
 from streaming.errors import Refusal
-from streaming.media import Encoding, PcmDecoder, encode_pcm, known_encoding
-from streaming.protocol import FLAG_DISCONTINUITY, FLAG_LAST, HEADER_BYTES, pack_header, unpack_header
-from streaming.settings import is_loopback
+from streaming.media import Encoding, known_encoding
 
 __all__ = ["ONLY_TARGET", "Disconnected", "Hop", "LiveClient", "Totals"]
 
 ONLY_TARGET = "target"
 """Id of the target made from `prompt=`."""
 
-_CONNECT_S, _SEND_S, _REPLY_S, _END_S = 10.0, 5.0, 5.0, 15.0
+_REPLY_S, _END_S = 5.0, 15.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
-_PING_S = 3.0
-"""The server ends a session that is silent for 10 s; pings count as life, and find a dead peer."""
-
 _INBOX_MESSAGES = 1024
-_REMEMBERED_HOPS = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """A stretch of one output track.
-
-    Attributes:
-        track: name (`speech/target`, `residual`).
-        pts: index of its first sample, counted in samples sent.
-        samples: `(channels, n)` float32.
-        discontinuity: sound is missing before it.
-        last: nothing follows on this track.
-        received_s: `time.perf_counter` at receipt.
-        latency_s: arrival latency: receipt minus capture of the first sample; None where that was not sent here.
-        gather_s: the share of it before the hop could be made: until the chunk was sent that completed its window.
-    """
-
-    track: str
-    pts: int
-    samples: Samples
-    discontinuity: bool
-    last: bool
-    received_s: float
-    latency_s: float | None
-    gather_s: float | None
-
-
-@dataclass(slots=True)
-class Totals:
-    """What happened so far. `arrival_s` and `gather_s` keep the newest hops."""
-
-    sent_samples: int = 0
-    lost_samples: int = 0
-    clipped_samples: int = 0
-    hops: int = 0
-    reconnects: int = 0
-    arrival_s: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_HOPS))
-    gather_s: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_HOPS))
 
 
 class LiveClient:
@@ -102,7 +62,8 @@ class LiveClient:
         encoding: of the samples on the wire.
         residual: also receive what is left.
         model: bundle name at the server.
-        api_key: sent as `Authorization: Key …`.
+        api_key: sent as `Authorization: Key …`; or
+        token: a short-lived one, sent as `Authorization: Bearer …`.
         on_failure: `close`, or `pass` the input through when the engine fails.
         reconnect_s: how long to try after a lost connection; 0: not at all.
         on_event: called with every text message of the server.
@@ -123,6 +84,7 @@ class LiveClient:
         residual: bool = False,
         model: str = "default",
         api_key: str | None = None,
+        token: str | None = None,
         on_failure: str = "close",
         reconnect_s: float = 30.0,
         on_event: Callable[[dict[str, Any]], None] | None = None,
@@ -132,11 +94,10 @@ class LiveClient:
         wanted = targets or (Target(ONLY_TARGET, prompt or ""),)
         self._targets = {target.id: target for target in wanted}
         self._encoding: Encoding = known_encoding(encoding)
-        self._decoder = PcmDecoder(encoding, channels)
         self._url = live_url(url)
         self._rate, self._channels = sample_rate, channels
         self._residual, self._model, self._on_failure = residual, model, on_failure
-        self._headers = {"Authorization": f"Key {api_key}"} if api_key else {}
+        self._headers = authorization(api_key, token)
         self._reconnect_s = reconnect_s
         self._on_event = on_event
         self.started: dict[str, Any] = {}
@@ -144,17 +105,15 @@ class LiveClient:
         self.ended: dict[str, Any] = {}
         self.events: deque[dict[str, Any]] = deque(maxlen=256)
         self.totals = Totals()
-        self._captures = Captures(sample_rate)
-        self._socket: ClientConnection | None = None
+        captures = Captures(sample_rate)
+        self._receiver = Receiver(self._encoding, channels, captures, self.totals)
+        self._sender = Sender(sample_rate, channels, self._encoding, captures, self.totals)
         self._reader: asyncio.Task[None] | None = None
+        self._catching_up: asyncio.Task[None] | None = None
         self._hops: asyncio.Queue[Hop | None] = asyncio.Queue(_INBOX_MESSAGES)
         self._reply: asyncio.Future[dict[str, Any]] | None = None
         self._replying = asyncio.Lock()
         self._failure: WinnowError | None = None
-        self._tracks: dict[int, str] = {}
-        self._fresh_tracks: set[int] = set()
-        self._base = 0
-        self._sequence = 0
         self._ending = False
         self._end_said = False
         self._patience: asyncio.Timeout | None = None
@@ -202,32 +161,12 @@ class LiveClient:
             BadInput: another shape.
             WinnowError: the session is over.
         """
-        if samples.ndim != 2 or samples.shape[0] != self._channels:
-            raise BadInput("samples", f"shape ({self._channels}, n)", samples.shape)
         if self._failure is not None:
             raise self._failure
         if self._ending or self._over:
             raise Disconnected("the session has ended")
-        payload, clipped = encode_pcm(samples, self._encoding)
-        first, end = self.totals.sent_samples, self.totals.sent_samples + samples.shape[1]
-        self.totals.sent_samples = end
-        self.totals.clipped_samples += clipped
-        socket = self._socket
-        if socket is None:
-            self.totals.lost_samples += samples.shape[1]  # between two connections
-            return
-        if self._sequence == 0:
-            self._base = first  # and what was sent between the two connections is not part of it
-        flags = FLAG_DISCONTINUITY if self._sequence == 0 and self.totals.reconnects else 0
-        header = pack_header(0, flags, self._sequence, first - self._base)
-        self._sequence += 1
-        self._captures.sent(first, end, time.perf_counter() if captured_s is None else captured_s)
-        try:
-            async with asyncio.timeout(_SEND_S):
-                await socket.send(header + payload)
-        except (TimeoutError, ConnectionClosed, OSError):
-            self.totals.lost_samples += samples.shape[1]
-            socket.transport.abort()  # the reader sees it, and connects anew
+        self._sender.add(samples, captured_s)
+        await self._sender.send_on()
 
     def __aiter__(self) -> AsyncIterator[Hop]:
         return self
@@ -281,16 +220,17 @@ class LiveClient:
         await self._say({"type": "flush"})
 
     async def end(self) -> None:
-        """Say that no more sound comes; the iterator gives what is left and stops.
-
-        Raises:
-            Disconnected: the connection was lost just now.
-        """
+        """Say that no more sound comes; the iterator gives what is left and stops."""
         self._ending = True
         if self._patience is not None:
             self._patience.reschedule(asyncio.get_running_loop().time() + _END_S)
-        if self._socket is not None:  # else it is said as soon as there is a connection again
-            await self._say({"type": "end"})
+        await self._say_end()
+
+    async def _say_end(self) -> None:
+        await self._sender.send_on()
+        if self._sender.done and not self._end_said:
+            with contextlib.suppress(Disconnected):  # it is said as soon as there is a connection again
+                await self._say({"type": "end"})
 
     async def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
         async with self._replying:
@@ -304,48 +244,39 @@ class LiveClient:
                 self._reply = None
 
     async def _say(self, message: dict[str, Any]) -> None:
-        if self._socket is None:
+        socket = self._sender.socket
+        if socket is None:
             raise Disconnected("no connection now")
         self._end_said = self._end_said or message["type"] == "end"
         try:
-            async with asyncio.timeout(_SEND_S):
-                await self._socket.send(json.dumps(message))
+            async with asyncio.timeout(SEND_S):
+                await socket.send(json.dumps(message))
         except (TimeoutError, ConnectionClosed, OSError) as error:
             raise Disconnected(f"the connection was lost: {error}") from error
 
     # --- the connection ---------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        host = urlsplit(self._url).hostname or ""
-        try:
-            socket = await connect(
-                self._url,
-                additional_headers=self._headers,
-                subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
-                compression=None,
-                open_timeout=_CONNECT_S,
-                close_timeout=1.0,
-                ping_interval=_PING_S,
-                ping_timeout=2 * _PING_S,
-                proxy=None if is_loopback(host) else True,
-            )
-        except InvalidStatus as error:
-            raise Disconnected(f"{self._url}: HTTP {error.response.status_code}") from error
-        except (OSError, TimeoutError, WebSocketException) as error:
-            raise Disconnected(f"{self._url}: {error or type(error).__name__}") from error
-        try:
-            await socket.send(json.dumps(self._start()))
-            async with asyncio.timeout(_CONNECT_S):
-                self._begin(json.loads(await socket.recv(decode=True)))
-        except (ConnectionClosed, OSError, TimeoutError, ValueError) as error:
-            socket.transport.abort()
-            raise closed_error(error) from error
-        except BaseException:
-            socket.transport.abort()
-            raise
-        self._sequence = 0
-        self._base = self.totals.sent_samples  # the server counts a new session from 0
-        self._socket = socket
+        socket = await open_socket(self._url, self._headers)
+        answer = await agree(socket, self._start(), self._resume())
+        if answer["type"] == "resumed":
+            self.totals.resumes += 1
+            self._sender.go_on(socket, int(answer["expects"]))
+            self._receiver.learn(answer)
+        else:
+            self._begin(socket, answer)
+        self._end_said = False
+        self._hear(answer)
+        if not self._sender.done or self._ending:
+            # Beside the reading: what comes of it must not wait.
+            self._catching_up = asyncio.create_task(self._say_end() if self._ending else self._sender.send_on())
+
+    def _begin(self, socket: ClientConnection, started: dict[str, Any]) -> None:
+        """A new session; another one's place is taken from the first sample that was not answered."""
+        again = bool(self.started)
+        self.started = started
+        self._sender.begin(socket, self._receiver.answered)
+        self._receiver.begin(started, self._sender.base, again)
 
     def _start(self) -> dict[str, Any]:
         audio = {"encoding": self._encoding, "sample_rate": self._rate, "channels": self._channels}
@@ -360,19 +291,12 @@ class LiveClient:
             "on_failure": self._on_failure,
         }
 
-    def _begin(self, message: dict[str, Any]) -> None:
-        if message["type"] == "error":
-            raise server_error(message)
-        if message["type"] != "started":
-            raise Disconnected(f"expected 'started', got {message['type']!r}")
-        self.started = message
-        self._hear(message)
-        self._learn_tracks(message)
-        self._fresh_tracks = set(self._tracks)
-
-    def _learn_tracks(self, message: dict[str, Any]) -> None:
-        for track in message.get("tracks", ()):
-            self._tracks[int(track["index"])] = str(track["name"])
+    def _resume(self) -> dict[str, Any] | None:
+        token = self.started.get("resume_token")
+        if token is None:
+            return None
+        received = self._receiver.received
+        return {"type": "resume", "token": token, "received": {str(key): pts for key, pts in received.items()}}
 
     async def _run(self) -> None:
         try:
@@ -394,7 +318,7 @@ class LiveClient:
         Raises:
             WinnowError: the server ended it with an error that trying again will not cure.
         """
-        socket = self._socket
+        socket = self._sender.socket
         assert socket is not None
         last_error: dict[str, Any] | None = None
         try:
@@ -403,16 +327,17 @@ class LiveClient:
                     message = await socket.recv()
                 self._patience = None
                 if isinstance(message, bytes):
-                    await self._receive(message)
+                    if (hop := self._receiver.receive(message, self._ending)) is not None:
+                        await self._hops.put(hop)
                     continue
                 event = json.loads(message)
                 if event.get("type") == "error" and "close_code" in event:
                     last_error = event
                 self._hear(event)
         except ConnectionClosed:
-            self._socket = None
+            self._sender.socket = None
         except TimeoutError:
-            self._socket = None
+            self._sender.socket = None
             socket.transport.abort()
             raise Disconnected(f"the server did not end within {_END_S:.0f} s") from None
         finally:
@@ -421,8 +346,6 @@ class LiveClient:
             return True
         if last_error is not None and not last_error.get("retryable"):
             raise server_error(last_error)
-        if self._ending and self._end_said:
-            raise Disconnected("the connection was lost before the end")
         return False
 
     async def _reconnect(self) -> None:
@@ -433,46 +356,15 @@ class LiveClient:
                 raise Disconnected(f"the connection was lost, and none could be made in {self._reconnect_s:g} s")
             await asyncio.sleep(pause_s)
             try:
-                # Counted before, so that the first chunk on the new connection carries the flag.
-                self.totals.reconnects += 1
                 await self._open()
-                if self._ending:
-                    await self._say({"type": "end"})
+                self.totals.reconnects += 1
                 return
             except (Disconnected, NoCapacity):
-                self.totals.reconnects -= 1
+                pass
             except Refusal as error:
-                self.totals.reconnects -= 1
                 if not error.retryable:
                     raise
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-    async def _receive(self, message: bytes) -> None:
-        header = unpack_header(message)
-        now_s = time.perf_counter()
-        samples = self._decoder.decode(memoryview(message)[HEADER_BYTES:])
-        pts = header.pts + self._base
-        fresh = self.totals.reconnects > 0 and header.track in self._fresh_tracks
-        self._fresh_tracks.discard(header.track)
-        latency_s, gather_s = self._delays(pts, samples.shape[1], now_s)
-        name = self._tracks.get(header.track, str(header.track))
-        self.totals.hops += 1
-        broken = fresh or bool(header.flags & FLAG_DISCONTINUITY)
-        last = bool(header.flags & FLAG_LAST)
-        await self._hops.put(Hop(name, pts, samples, broken, last, now_s, latency_s, gather_s))
-
-    def _delays(self, pts: int, count: int, now_s: float) -> tuple[float | None, float | None]:
-        captured_s = self._captures.captured_s(pts) if count else None
-        if captured_s is None:
-            return None, None
-        latency_s = now_s - captured_s
-        window = int(self.started.get("latency", {}).get("samples", 0))
-        completed_s = self._captures.completed_s(pts + window) if window else None
-        gather_s = None if completed_s is None else completed_s - captured_s
-        if gather_s is not None and not self._ending:  # a hop that the end pushed out waited for no window
-            self.totals.arrival_s.append(latency_s)
-            self.totals.gather_s.append(gather_s)
-        return latency_s, gather_s
 
     def _hear(self, event: dict[str, Any]) -> None:
         self.events.append(event)
@@ -481,8 +373,10 @@ class LiveClient:
                 self.stats = event
             case "ended":
                 self.ended = event
+            case "gap":
+                self._receiver.miss(event)
             case "updated":
-                self._learn_tracks(event)
+                self._receiver.learn(event)
                 self._answer(event)
             case "error" if "close_code" not in event:
                 self._answer(event)
@@ -498,7 +392,10 @@ class LiveClient:
             self._reply.set_result(event)
 
     async def _hang_up(self) -> None:
-        socket, self._socket = self._socket, None
+        socket, self._sender.socket = self._sender.socket, None
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+            await asyncio.gather(self._catching_up, return_exceptions=True)
         if socket is not None:
             with contextlib.suppress(Exception):
                 await socket.close()

@@ -2,8 +2,9 @@
 
     Refusal                          ends the session: `error` is sent, then the socket closes with `close`
     ├── BadMessage          4400     the client can put it right: field, expected, got
+    │   └── BadWish                  … of an `update` or `remove`: a session that runs goes on as it was
     ├── NotSupportedYet     4415     in the contract, but not in this server: names the field
-    ├── Unauthorised        4401     no key, or one that is not known
+    ├── Unauthorised        4401     no key or token, or one that is not accepted
     └── (others by `code`)           no_capacity, draining, idle, slow_consumer, engine_fault …
 
 An engine error becomes a refusal in one place, `refusal_of`. What an `update` cannot do is told by the same message
@@ -75,6 +76,10 @@ class BadMessage(Refusal):
         )
 
 
+class BadWish(BadMessage):
+    """An `update` or `remove` with something wrong in it: a session that runs goes on as it was."""
+
+
 class NotSupportedYet(Refusal):
     """Something the contract names and this server does not do yet."""
 
@@ -83,10 +88,10 @@ class NotSupportedYet(Refusal):
 
 
 class Unauthorised(Refusal):
-    """No key came, or one that this server does not know."""
+    """No key or token came, or one that this server does not accept; `reason` says which."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__("unauthorised", message, Close.UNAUTHORISED, field="Authorization")
+    def __init__(self, message: str, reason: str = "key") -> None:
+        super().__init__("unauthorised", message, Close.UNAUTHORISED, field="Authorization", reason=reason)
 
 
 def no_capacity(reason: str, retry_after_s: float) -> Refusal:

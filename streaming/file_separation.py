@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.activity import ActivityRecord, Sounding
 from engine.bundle import Bundle
+from engine.concepts import ConceptSet
 from engine.config import RESIDUAL
 from engine.errors import BadInput, UnknownPrompt
 from engine.offline import separate_blocks
-from engine.prompt import ConceptSet, Span, Target, understand
+from engine.phrase import understand
+from engine.prompt import Span, Target
+from engine.vocabulary import Understood
 from streaming.media_reading import AudioFile, open_audio
 from streaming.media_writing import SOUND_FORMATS, OutputError, SoundWriter, VideoWriter, video_suffix
 
@@ -24,13 +28,17 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One file made. `track` is `ID/target` or `residual`; `prompt` and `understood` are empty for the residual."""
+    """One file made. `track` is `ID/target` or `residual`; `prompt` and `understood` are empty for the residual.
+
+    `spans` says where the target sounds, or is None where that was not asked for or makes no sense.
+    """
 
     track: str
     prompt: str
-    understood: ConceptSet | None
+    understood: Understood | None
     path: Path
     clipped: int
+    spans: tuple[Sounding, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,11 @@ class Report:
     def speed(self) -> float:
         """How many times faster than real time."""
         return self.seconds / self.elapsed_s if self.elapsed_s else 0.0
+
+    @property
+    def spans(self) -> dict[str, tuple[Sounding, ...]]:
+        """Prompt → where it sounds, for what was asked."""
+        return {one.prompt: one.spans for one in self.outputs if one.spans is not None}
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain values."""
@@ -76,7 +89,13 @@ def _output_json(written: Written) -> dict[str, Any]:
         out["prompt"] = written.prompt
         out["everything_but"] = written.understood.inverted
         out["understood"] = [
-            {"label": match.label, "score": round(match.score, 3)} for match in written.understood.matches
+            {"label": told.label, "score": round(told.score, 3), "status": told.status}
+            for told in written.understood.matches
+        ]
+    if written.spans is not None:
+        out["spans"] = [
+            {"start": one.start_s, "end": one.end_s, "level_db": one.level_db, "probability": one.probability}
+            for one in written.spans
         ]
     return out
 
@@ -118,6 +137,7 @@ def separate_file(
     kind: str = "wav",
     spans: Sequence[Span] = (),
     video: bool = True,
+    predict_spans: bool = False,
     progress: Callable[[float, float | None], None] | None = None,
 ) -> Report:
     """Separate a file and write `NAME.PROMPT.wav …` beside it or into `folder`.
@@ -131,6 +151,7 @@ def separate_file(
         kind: `wav`, `flac` or `mp3`.
         spans: hints for every target.
         video: for a video file, also write a video with each target's sound.
+        predict_spans: also say where each target sounds ("everything but …" has no activity of its own).
         progress: called with seconds done and seconds in all (None: unknown).
 
     Raises:
@@ -147,15 +168,24 @@ def separate_file(
     with open_audio(file) as source:
         folder = _made(folder or source.path.parent)
         writers = _Writers(source, folder, kind, targets, residual, video)
+        record = ActivityRecord() if predict_spans else None
+        blocks = source.blocks()
         with writers:
-            for made in separate_blocks(bundle, source.blocks(), source.rate, source.channels, targets, residual):
+            for made in separate_blocks(bundle, blocks, source.rate, source.channels, targets, residual, record=record):
                 for track, samples in made.items():
                     writers.write(track, samples)
                 if progress is not None:
                     progress(writers.written / source.rate, source.duration_s)
+        answers = {name: bundle.vocabulary.understood(concepts) for name, concepts in understood.items()}
+        heard = {} if record is None else _spans(record, understood, source)
         outputs = tuple(
             Written(
-                track, _prompt_of(track, targets), understood.get(track.removesuffix("/target")), one.path, one.clipped
+                track,
+                _prompt_of(track, targets),
+                answers.get(track.removesuffix("/target")),
+                one.path,
+                one.clipped,
+                heard.get(track.removesuffix("/target")),
             )
             for track, one in writers.all
         )
@@ -167,6 +197,13 @@ def separate_file(
             source.path, seconds, source.samples_read, source.rate, source.channels,
             bundle.spec.name, bundle.provider, elapsed_s, outputs, notes,
         )  # fmt: skip
+
+
+def _spans(
+    record: ActivityRecord, understood: dict[str, ConceptSet], source: AudioFile
+) -> dict[str, tuple[Sounding, ...]]:
+    found = record.spans(source.samples_read / source.rate)
+    return {name: found.get(name, ()) for name, concepts in understood.items() if not concepts.inverted}
 
 
 class _Writers:

@@ -23,7 +23,7 @@ from engine.errors import BadInput
 from engine.frames import Samples
 from streaming.media import PcmDecoder, encode_pcm, known_encoding
 from streaming.media_reading import AudioFile
-from streaming.media_writing import SOUND_FORMATS, SoundWriter
+from streaming.media_writing import SOUND_FORMATS, OutputError, SoundWriter
 
 CHUNK_S = 0.01
 PIPE, MICROPHONE, SPEAKER = "-", "mic", "speaker"
@@ -185,12 +185,18 @@ class PipeSink:
 
         Raises:
             BrokenPipeError: nobody reads any more.
+            OutputError: the disk behind it refuses.
         """
         await asyncio.to_thread(self._put, encode_pcm(samples, self._encoding)[0])
 
     def _put(self, data: bytes) -> None:
-        self._stream.write(data)
-        self._stream.flush()
+        try:
+            self._stream.write(data)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(Path("standard output"), str(error.strerror)) from error
 
     def close(self, kept: bool) -> None:
         """See `Sink`."""

@@ -100,8 +100,8 @@ async def _write_all(live: LiveClient, sink: Sink, track: str, source: Source) -
         if hop.track.endswith(track):
             await _write(hop, sink, position, source)
             position = hop.pts + hop.samples.shape[1]
-    if live.totals.lost_samples:
-        await _silence(live.totals.sent_samples - position, sink, source)
+    # What was lost at the very end.
+    await _silence(live.totals.sent_samples - position, sink, source)
 
 
 async def _write(hop: Hop, sink: Sink, position: int, source: Source) -> None:

@@ -10,13 +10,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from engine.bundle import Bundle, load_bundle
-from streaming.auth import KeyRing
+from engine.config import hops_per_call
+from streaming.auth import Gate, KeyRing
 from streaming.errors import BadMessage, Close, Refusal, draining, no_capacity
 from streaming.metrics import Metrics
+from streaming.rehearsal import rehearse
+from streaming.resume import Shelf
 from streaming.settings import Settings
+from streaming.tokens import Mint
 from streaming.worker import Worker
 
 if TYPE_CHECKING:
+    from streaming.attendance import Attendance
     from streaming.runner import Runner
 
 log = logging.getLogger("winnow.streaming")
@@ -33,10 +38,13 @@ def open_bundle(settings: Settings, clock: Callable[[], float] = time.perf_count
     Raises:
         BundleError: it cannot be used; names the field.
         EngineFault: the provider asked for does not run.
+        BadInput: the model has no hop of the length asked for.
     """
-    return load_bundle(
+    bundle = load_bundle(
         settings.model, provider=settings.provider, threads=settings.threads, clock=clock, warm_batch=WARM_BATCH
     )
+    hops_per_call(settings.hop_ms, bundle.spec.audio)
+    return bundle
 
 
 class LiveServer:
@@ -46,16 +54,23 @@ class LiveServer:
         settings: read once.
         bundle: an opened model; None: opened at the start, by the settings.
         clock: monotonic seconds; the one clock of the server.
+        wall_clock: seconds since 1970, by which tokens expire.
     """
 
     worker: Worker
 
     def __init__(
-        self, settings: Settings, bundle: Bundle | None = None, clock: Callable[[], float] = time.perf_counter
+        self,
+        settings: Settings,
+        bundle: Bundle | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings, self.clock = settings, clock
-        self.keys = KeyRing(settings.api_keys)
+        secret = settings.token_secret
+        self.gate = Gate(KeyRing(settings.api_keys), Mint(secret.get_secret_value() if secret else None, wall_clock))
         self.sessions: dict[str, Runner] = {}
+        self.shelf = Shelf()
         self.metrics = Metrics(lambda: len(self.sessions))
         self.draining = False
         self.changed = asyncio.Condition()
@@ -73,6 +88,7 @@ class LiveServer:
 
         Raises:
             BundleError, EngineFault: the model cannot be used.
+            BadInput: it has no hop of the length asked for.
         """
         settings = self.settings
         if self._bundle is None:
@@ -81,9 +97,10 @@ class LiveServer:
         log.info("model %s %s on %s", bundle.spec.name, bundle.spec.version, bundle.provider)
         if bundle.provider_note is not None:
             log.warning("%s", bundle.provider_note)
+        rehearsed = await asyncio.to_thread(rehearse, bundle, self.clock)
         self.worker = Worker(
             bundle, asyncio.get_running_loop(), self.clock, self.metrics, settings.capacity_share,
-            settings.retry_after_s,
+            settings.retry_after_s, hops_per_call(settings.hop_ms, bundle.spec.audio), rehearsed,
         )  # fmt: skip
         self.worker.start()
         self._lag_timer = asyncio.create_task(self._measure_lag())
@@ -103,6 +120,7 @@ class LiveServer:
         self.draining = True
         self.metrics.draining.set(1)
         log.info("draining: %d sessions", len(self.sessions))
+        self.forget_absent()
         for runner in list(self.sessions.values()):
             runner.drain()
         try:
@@ -110,6 +128,12 @@ class LiveServer:
                 await self.changed.wait_for(lambda: not self.sessions)
         except TimeoutError:
             log.warning("drained for %g s; %d sessions are cut off", self.settings.drain_s, len(self.sessions))
+
+    def forget_absent(self) -> None:
+        """Wait no longer for clients that have gone."""
+        for runner in self.shelf:
+            if runner.is_away:
+                runner.evict()
 
     async def _measure_lag(self) -> None:
         while True:
@@ -139,25 +163,38 @@ class LiveServer:
         settings, known = self.settings, self.worker.bundle.spec.name
         if model not in ("default", known):
             raise BadMessage("model", f"default or {known}", model)
-        if len(self.sessions) >= settings.max_sessions:
+        if len(self.sessions) >= settings.max_sessions and not self._evict(None):
             raise no_capacity(
                 f"{settings.max_sessions} sessions are running: the server is full", settings.retry_after_s
             )
-        if self.worker.full:
-            raise no_capacity("a model step takes too long: the server is full", settings.retry_after_s)
+        if self.sessions and not self.worker.room:
+            raise no_capacity("a tick takes too long: the server is full", settings.retry_after_s)
         most = settings.max_sessions_per_key
-        if most is not None and runner.key and self._per_key[runner.key] >= most:
+        if most is not None and runner.key and self._per_key[runner.key] >= most and not self._evict(runner.key):
             raise Refusal(
                 "too_many_sessions", f"{most} sessions of this key are running", Close.TOO_MANY_SESSIONS,
                 retryable=True, retry_after_s=settings.retry_after_s,
             )  # fmt: skip
+        if runner.grant is not None:
+            self.gate.mint.spend(runner.grant)
         self.sessions[runner.name] = runner
         self._per_key[runner.key] += 1
 
-    def release(self, runner: Runner) -> None:
+    def _evict(self, key: str | None) -> bool:
+        """Make room by ending the session that has waited longest for its client (of one key); False if none waits."""
+        waiting = self.shelf.oldest(key)
+        if waiting is None:
+            return False
+        log.info("session %s gives way", waiting.name)
+        waiting.evict()
+        return True
+
+    def release(self, runner: Attendance) -> None:
         """A session is over; one that was never admitted is fine."""
         if self.sessions.pop(runner.name, None) is None:
             return
+        if runner.grant is not None and not runner.has_started:
+            self.gate.mint.refund(runner.grant)
         self._per_key[runner.key] -= 1
         if not self._per_key[runner.key]:
             del self._per_key[runner.key]
@@ -185,7 +222,7 @@ class LiveServer:
             reason = "the inference thread has ended"
         elif self.draining:
             reason = "draining"
-        elif len(self.sessions) >= settings.max_sessions or worker.full:
+        elif len(self.sessions) >= settings.max_sessions or (self.sessions and not worker.room):
             reason = "no capacity"
         bundle = worker.bundle
         body: dict[str, Any] = {
@@ -197,7 +234,8 @@ class LiveServer:
             "sessions": len(self.sessions),
             "max_sessions": settings.max_sessions,
             "step_p95_ms": round(1000.0 * worker.step_p95_s, 3),
-            "step_limit_ms": round(1000.0 * settings.capacity_share * bundle.spec.audio.hop_s, 3),
+            "tick_limit_ms": round(1000.0 * worker.limit_s, 3),
+            "room": worker.room,
             "load": round(worker.load, 3),
         }
         if reason is not None:

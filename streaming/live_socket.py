@@ -21,6 +21,7 @@ import struct
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+import websockets.http11
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.speedups import apply_mask
@@ -38,6 +39,12 @@ _UNSENT_BYTES = 16 * 1024
 waits in our outbox, where it is counted in milliseconds, and not in megabytes of socket buffer."""
 
 _LEAST_HIGH_WATER_BYTES = 4 * 1024
+
+_LONGEST_LINE_BYTES = 32 * 1024
+"""A prompt of 2,000 characters in a URL: 4 bytes each in UTF-8, 3 characters each as %XX, and the rest."""
+
+# The library's own limit, 8 KiB, can only be set for the whole process.
+websockets.http11.MAX_LINE_LENGTH = max(websockets.http11.MAX_LINE_LENGTH, _LONGEST_LINE_BYTES)
 
 
 class Listener(Protocol):
@@ -58,11 +65,42 @@ class Listener(Protocol):
     def on_bad_text(self) -> None:
         """A text message that is not UTF-8. The listener closes."""
 
+    def on_shutdown(self) -> None:
+        """The server stops: what the listener has to say of it is said now. The listener closes."""
+
     def on_writable(self) -> None:
         """The write buffer has room again."""
 
     def on_lost(self) -> None:
         """The connection is gone; nothing is told after this."""
+
+
+class Nobody:
+    """A listener for a connection whose session has moved to another one."""
+
+    def on_binary(self, payload: bytes) -> None:
+        """Not used."""
+
+    def on_text(self, text: str) -> None:
+        """Not used."""
+
+    def on_ping(self) -> None:
+        """Answered already."""
+
+    def on_too_large(self, length: int) -> None:
+        """Not used."""
+
+    def on_bad_text(self) -> None:
+        """Not used."""
+
+    def on_shutdown(self) -> None:
+        """It is closing already."""
+
+    def on_writable(self) -> None:
+        """Nothing waits."""
+
+    def on_lost(self) -> None:
+        """As expected."""
 
 
 class LiveSocket(WebSocketsSansIOProtocol):
@@ -75,7 +113,7 @@ class LiveSocket(WebSocketsSansIOProtocol):
     _direct = False
     _early = False
     _pong: bytes | None = None
-    _ended = False
+    _ended = _goodbye = False
 
     # --- the endpoint's side ----------------------------------------------------------------------------------
 
@@ -108,6 +146,21 @@ class LiveSocket(WebSocketsSansIOProtocol):
             with contextlib.suppress(OSError):
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         self.resume_reading()
+
+    def hand_to(self, listener: Listener) -> None:
+        """From now on another listener is told."""
+        if self._listener is not None:
+            self._listener = listener
+
+    def cut(self) -> None:
+        """End the connection at once; nobody is told."""
+        self.hand_to(Nobody())
+        self.transport.abort()
+
+    @property
+    def broken(self) -> bool:
+        """Of a lost connection: whether it ended without the client's close frame."""
+        return not self._goodbye
 
     def expect_output(self, bytes_per_s: float) -> None:
         """Say how fast this socket will send, so that its own buffer holds no more than a tenth of a second."""
@@ -197,16 +250,15 @@ class LiveSocket(WebSocketsSansIOProtocol):
         """uvicorn stops; a live session was told before (`app.LiveServer`), and is closing."""
         if self._listener is None:
             super().shutdown()
-        elif not self.close_sent:
-            self.finish(1001, "the server stops")
+        else:
+            self._listener.on_shutdown()
+            self.finish(1001, "the server stops")  # whatever the listener was still waiting for
 
     def data_received(self, data: bytes) -> None:
         """Cut what arrived into frames and hand them on."""
         if self._listener is None:
-            if self._ended:
-                return
-            self._early = self.handshake_initiated
-            super().data_received(data)
+            if not self._ended:
+                self._shake_hands(data)
             return
         if not self._direct:
             self._parse(data)
@@ -218,6 +270,15 @@ class LiveSocket(WebSocketsSansIOProtocol):
         if self._rest:
             data = self._rest + data
         self._rest = data[self._frames(data) :]
+
+    def _shake_hands(self, data: bytes) -> None:
+        """Everything up to the endpoint's answer is uvicorn's."""
+        self._early = self.handshake_initiated
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # uvicorn leaves a request that is no request (or too long a line) unanswered.
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
 
     def _frames(self, data: bytes) -> int:
         """Hand on every whole frame in `data`; the bytes used up."""
@@ -263,6 +324,7 @@ class LiveSocket(WebSocketsSansIOProtocol):
     def _after_close(self, first: int, frame: bytes) -> None:
         """Our close frame is out: only the client's answer matters."""
         if first & 0x0F == Opcode.CLOSE:
+            self._goodbye = True
             self._hang_up()
 
     def _hang_up(self) -> None:
@@ -324,6 +386,7 @@ class LiveSocket(WebSocketsSansIOProtocol):
 
     def _answer_close(self) -> None:
         """The client closes (or answers our close, on a connection that goes through the parser)."""
+        self._goodbye = True
         answer = b"".join(self.conn.data_to_send())
         if not self.close_sent:
             self.transport.write(answer)

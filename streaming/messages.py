@@ -5,19 +5,21 @@ Only the shape is judged here. What a prompt means, or whether a gain makes sens
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from engine.prompt import Span, Target
-from streaming.errors import BadMessage, Close, NotSupportedYet
+from streaming.errors import BadMessage, BadWish, Close, NotSupportedYet
 from streaming.media import BYTES_PER_SAMPLE, ENCODINGS, Encoding
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8000, 192000
 
 Rate = Annotated[int, Field(ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+TrackIndex = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -139,11 +141,16 @@ class Start(_Message):
 
 
 class Resume(_Message):
-    """First message after a broken connection; refused by name until this server keeps sessions."""
+    """First message after a broken connection; `received`: track index → pts after the last sample received."""
 
     type: Literal["resume"]
-    token: str
-    received: dict[str, int] = {}
+    token: Annotated[str, Field(max_length=256)]
+    received: dict[TrackIndex, Annotated[int, Field(ge=0)]] = {}
+
+    @property
+    def tracks(self) -> dict[int, int]:
+        """`received` with the indices as numbers."""
+        return {int(index): pts for index, pts in self.received.items()}
 
 
 class Update(_Message):
@@ -181,6 +188,7 @@ class End(_Message):
 ClientMessage = Start | Resume | Update | Remove | Flush | Ping | End
 _CLIENT: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, Field(discriminator="type")])
 CLIENT_TYPES = ("start", "resume", "update", "remove", "flush", "ping", "end")
+_WISHES = ("update", "remove")
 _MEDIA_FIELDS = ("encoding",)
 
 
@@ -188,12 +196,13 @@ def parse_text(text: str) -> ClientMessage:
     """One client message.
 
     Raises:
-        BadMessage: not JSON, not a known type, or a member is wrong; names the first one.
+        BadWish: a member of an `update` or `remove` is wrong; names the first one.
+        BadMessage: not JSON, not a known type, or a member of another message is wrong.
     """
     try:
         return _CLIENT.validate_json(text)
     except ValidationError as error:
-        raise _first_of(error) from None
+        raise first_mistake(error) from None
 
 
 def engine_targets(messages: Iterable[TargetMessage]) -> tuple[Target, ...]:
@@ -212,11 +221,13 @@ def engine_targets(messages: Iterable[TargetMessage]) -> tuple[Target, ...]:
     return targets
 
 
-def _first_of(error: ValidationError) -> BadMessage:
+def first_mistake(error: ValidationError) -> BadMessage:
+    """What pydantic found, as a refusal that names one field."""
     # An unknown member is the likeliest mistake and the one that explains the others: it goes first.
     found = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")[0]
     # The discriminator puts the message's type first in the place; the client did not write that.
     place = [str(part) for part in found["loc"]]
+    refusal = BadWish if place and place[0] in _WISHES else BadMessage
     if place and place[0] in CLIENT_TYPES:
         place = place[1:]
     field = ".".join(place)
@@ -227,14 +238,14 @@ def _first_of(error: ValidationError) -> BadMessage:
             got = found["input"].get("type", "nothing") if isinstance(found["input"], dict) else found["input"]
             return BadMessage("type", f"one of {', '.join(CLIENT_TYPES)}", got)
         case "extra_forbidden":
-            return BadMessage(field, "no field of this name", found["input"])
+            return refusal(field, "no field of this name", found["input"])
         case "missing":
-            return BadMessage(field, "a value", "nothing")
+            return refusal(field, "a value", "nothing")
     close = Close.UNSUPPORTED_MEDIA if place and place[-1] in _MEDIA_FIELDS else Close.BAD_MESSAGE
     expected = " or ".join(ENCODINGS) if field == "audio.encoding" else _expectation(found["msg"])
-    return BadMessage(field or "message", expected, found["input"], close=close)
+    return refusal(field or "message", expected, found["input"], close=close)
 
 
 def _expectation(message: str) -> str:
-    """Pydantic's sentence without its opening: `Input should be a valid integer` → `a valid integer`."""
-    return message.removeprefix("Input should be ")
+    """What is expected, out of pydantic's sentence: `List should have at least 1 item …` → `at least 1 item`."""
+    return re.sub(r"^\w+ should (be|have) ", "", message).partition(" after validation")[0]

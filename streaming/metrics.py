@@ -75,6 +75,7 @@ class Metrics(Collector):
         self.late_hops = counter("winnow_late_hops", "Hops that left more than one hop after they were due")
         self.dropped_hops = counter("winnow_dropped_hops", "Hops dropped because a client did not read")
         self.opened = counter("winnow_sessions_opened", "Sessions that started")
+        self.resumed = counter("winnow_sessions_resumed", "Clients that came back after a broken connection")
         self.refused = Counter(
             "winnow_refused", "Connections refused or ended with an error, by code", ["reason"], registry=self.registry
         )

@@ -9,39 +9,43 @@ from __future__ import annotations
 import json
 import struct
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
-from streaming.protocol import SEQUENCE_OFFSET
+from streaming.protocol import FLAG_DISCONTINUITY, FLAG_LAST, FLAGS_OFFSET, SEQUENCE_OFFSET
 from streaming.stream import Hop
 
 MOST_TEXTS = 64
 
 
 class Outbox:
-    """See the module.
+    """See the module; one a connection, since its sequence numbers begin with it.
 
     Args:
         rate: Hz of the output.
         limit_s: how much sound may wait; None: any amount (the owner sees to it).
+        dropped_hops: of the session, before this connection.
     """
 
-    def __init__(self, rate: int, limit_s: float | None) -> None:
+    def __init__(self, rate: int, limit_s: float | None, dropped_hops: int = 0) -> None:
         self._rate = rate
         self._limit = None if limit_s is None else int(limit_s * rate)
         self._items: deque[Hop | str] = deque()
+        self._owed = 0
         self._waiting: dict[int, int] = {}
         self._gaps: dict[int, tuple[int, int]] = {}
-        self._dropped: dict[int, int] = {}
+        self._flags: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}
         self.texts = 0
-        self.dropped_hops = 0
-        """Hops dropped since the start; one counts once, on however many tracks."""
+        self.dropped_hops = dropped_hops
+        """Hops dropped since the session began; one counts once, on however many tracks."""
 
     def __len__(self) -> int:
         return len(self._items)
 
     @property
     def seconds(self) -> float:
-        """Sound that waits, on the track that has most."""
+        """Sound that waits, on the track that has most; what is sent again does not count."""
         return max(self._waiting.values(), default=0) / self._rate
 
     @property
@@ -54,6 +58,12 @@ class Outbox:
         self._items.append(json.dumps(message, separators=(",", ":")))
         self.texts += 1
 
+    def add_owed(self, hops: Iterable[Hop]) -> None:
+        """Hops of the past that the client is to have again; they are never dropped. Nothing else may wait yet."""
+        for hop in hops:
+            self._items.append(hop)
+            self._owed += 1
+
     def add_hop(self, hop: Hop) -> None:
         """A hop, behind what waits; the oldest go where there are too many."""
         self._items.append(hop)
@@ -63,18 +73,33 @@ class Outbox:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        oldest = next(item for item in self._items if isinstance(item, Hop))
+        owed, oldest = self._owed, None
         kept: deque[Hop | str] = deque()
         for item in self._items:
-            if isinstance(item, Hop) and item.begin == oldest.begin:
-                self._waiting[item.track] -= item.end - item.begin
-                first = self._gaps.get(item.track, (item.begin, 0))[0]
-                self._gaps[item.track] = (first, item.end)
-                self._dropped[item.track] = self._dropped.get(item.track, 0) + 1
+            if not isinstance(item, Hop) or owed:
+                owed -= isinstance(item, Hop)
+                kept.append(item)
+            elif item.begin == item.end:
+                kept.append(item)
+            elif oldest is None or item.begin == oldest:
+                oldest = item.begin
+                kept.extend(self._drop(item))
             else:
                 kept.append(item)
         self._items = kept
         self.dropped_hops += 1
+
+    def _drop(self, hop: Hop) -> Iterable[Hop]:
+        """Forget a hop, but for what its flags say: that belongs to what follows it, or stays as an empty hop."""
+        track = hop.track
+        self._waiting[track] -= hop.end - hop.begin
+        first = self._gaps.get(track, (hop.begin, 0))[0]
+        self._gaps[track] = (first, hop.end)
+        flags = hop.message[FLAGS_OFFSET]
+        if flags & FLAG_DISCONTINUITY:
+            self._flags[track] = FLAG_DISCONTINUITY
+        if flags & FLAG_LAST:
+            yield hop.emptied()
 
     def next(self) -> str | bytes | None:
         """The next message to send, or None. A gap is told right before the hop that follows it."""
@@ -85,6 +110,10 @@ class Outbox:
             self._items.popleft()
             self.texts -= 1
             return item
+        if self._owed:
+            self._owed -= 1
+            self._items.popleft()
+            return self.numbered(item)
         gap = self._gaps.pop(item.track, None)
         if gap is not None:
             return json.dumps({"type": "gap", "track": item.track, "from": gap[0], "to": gap[1]})
@@ -93,11 +122,15 @@ class Outbox:
         return self.numbered(item)
 
     def numbered(self, hop: Hop) -> bytes:
-        """A hop's message, its sequence number counting only what was sent."""
-        if not self._dropped or not (dropped := self._dropped.get(hop.track)):
+        """A hop's message; its sequence number counts what this connection was sent."""
+        track = hop.track
+        number = self._numbers.get(track, 0)
+        self._numbers[track] = number + 1
+        if number == hop.sequence and not self._flags:
             return hop.message
         message = bytearray(hop.message)
-        struct.pack_into("<I", message, SEQUENCE_OFFSET, (hop.sequence - dropped) % (1 << 32))
+        message[FLAGS_OFFSET] |= self._flags.pop(track, 0)
+        struct.pack_into("<I", message, SEQUENCE_OFFSET, number % (1 << 32))
         return bytes(message)
 
     def rest(self) -> list[str]:
@@ -107,9 +140,16 @@ class Outbox:
         self._gaps.clear()
         return told
 
+    def take_texts(self) -> list[dict[str, Any]]:
+        """The texts that wait, in order; everything is forgotten."""
+        found = [json.loads(item) for item in self._items if isinstance(item, str)]
+        self.clear()
+        return found
+
     def clear(self) -> None:
         """Forget everything that waits."""
         self._items.clear()
         self._waiting.clear()
         self._gaps.clear()
-        self.texts = 0
+        self._flags.clear()
+        self.texts = self._owed = 0

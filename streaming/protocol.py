@@ -50,14 +50,17 @@ MOVES: Final[dict[Mode, dict[State, dict[Event, State]]]] = {
                        Event.END: State.ENDING},
         State.RUNNING: {Event.BINARY: State.RUNNING, Event.UPDATE: State.RUNNING, Event.REMOVE: State.RUNNING,
                         Event.FLUSH: State.RUNNING, Event.PING: State.RUNNING, Event.END: State.ENDING},
-        # What was on its way when the client said `end` is no mistake: it is let in and dropped.
-        State.ENDING: {Event.BINARY: State.ENDING, Event.PING: State.ENDING, Event.END: State.ENDING},
+        # What was on its way when the client said `end`, or the server began to drain, is no mistake: it is let in and
+        # dropped.
+        State.ENDING: {Event.BINARY: State.ENDING, Event.UPDATE: State.ENDING, Event.REMOVE: State.ENDING,
+                       Event.FLUSH: State.ENDING, Event.PING: State.ENDING, Event.END: State.ENDING},
         State.CLOSED: {},
     },
     "raw": {
         State.RUNNING: {Event.BINARY: State.RUNNING, Event.FLUSH: State.RUNNING, Event.PING: State.RUNNING,
                         Event.END: State.ENDING},
-        State.ENDING: {Event.BINARY: State.ENDING, Event.PING: State.ENDING, Event.END: State.ENDING},
+        State.ENDING: {Event.BINARY: State.ENDING, Event.FLUSH: State.ENDING, Event.PING: State.ENDING,
+                       Event.END: State.ENDING},
         State.CLOSED: {},
     },
 }  # fmt: skip
@@ -158,6 +161,9 @@ RAW_FIELDS = (
 )  # fmt: skip
 
 
+MOST_PARAMETERS = 32
+
+
 def parse_query(query: str) -> SessionRequest | None:
     """The raw session that a query string asks for, or None for framed mode (no `prompt` in it).
 
@@ -165,7 +171,10 @@ def parse_query(query: str) -> SessionRequest | None:
         BadMessage: a parameter is unknown, comes twice, or is wrong; names it.
     """
     found: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=32, errors="replace"):
+    # Counted here: `parse_qsl` would raise an error that names nothing.
+    if query.count("&") >= MOST_PARAMETERS:
+        raise BadMessage("query", f"fewer than {MOST_PARAMETERS} parameters", query)
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
         if name not in RAW_FIELDS:
             raise BadMessage(name[:80], f"one of {', '.join(RAW_FIELDS)}", value)
         if name in found:
@@ -212,7 +221,7 @@ HEADER = struct.Struct("<BBBBIq")
 """version, kind, track, flags, sequence, pts."""
 
 HEADER_BYTES = HEADER.size
-SEQUENCE_OFFSET = 4
+FLAGS_OFFSET, SEQUENCE_OFFSET = 3, 4
 VERSION = 1
 AUDIO, VIDEO, MASK = 0, 1, 2
 FLAG_LAST, FLAG_DISCONTINUITY = 1, 2

@@ -7,22 +7,22 @@ Per binary message in: one state check, one count, one append. Per tick out: one
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import math
-import secrets
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from streaming.announcements import milliseconds, spread_ms
-from streaming.errors import BadMessage, Close, NotSupportedYet, Refusal, draining, refusal_of, too_large
-from streaming.live_socket import LiveSocket
+from streaming.attendance import Attendance
+from streaming.errors import BadMessage, BadWish, Close, Refusal, draining, refusal_of, too_large
+from streaming.link import Link
 from streaming.messages import End, Flush, Ping, Remove, Resume, Start, Update, engine_targets, parse_text
 from streaming.outbox import Outbox
-from streaming.protocol import HEADER_BYTES, Event, Protocol, SessionRequest, State, framed_request
+from streaming.protocol import HEADER_BYTES, Event, SessionRequest, State, framed_request
 from streaming.stream import Delivery, Stream
+from streaming.tokens import Grant
 
 if TYPE_CHECKING:
     from streaming.live_server import LiveServer
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("winnow.streaming.session")
 
 
-class Runner:
+class Runner(Attendance):
     """See the module. It is the `Listener` of its socket.
 
     Args:
@@ -38,60 +38,37 @@ class Runner:
         server: admits the session, owns the worker.
         key: short name of the client's API key.
         request: what the URL asks for, or None where a `start` will say it.
+        grant: of the token that the client came with.
     """
 
-    def __init__(self, socket: LiveSocket, server: LiveServer, key: str, request: SessionRequest | None) -> None:
-        self.name = secrets.token_urlsafe(9)
-        self.key = key
-        self.socket = socket
-        self.request: SessionRequest | None = None
-        self.started_s = server.clock()
-        self._asked = request
-        self._server, self._settings, self._clock = server, server.settings, server.clock
-        self._post = server.worker.post
-        self._protocol = Protocol("framed" if request is None else "raw")
-        self._over = asyncio.Event()
-        self._stream: Stream | None = None
+    def __init__(
+        self,
+        socket: Link,
+        server: LiveServer,
+        key: str,
+        request: SessionRequest | None,
+        grant: Grant | None = None,
+    ) -> None:
+        super().__init__(socket, server, key, grant, "framed" if request is None else "raw")
         self._feed: Callable[[Any, float], None] = _nothing
-        self._outbox = Outbox(48000, None)
         self._raw = request is not None
-        self._running = False
         self._largest_bytes = self._settings.message_bytes
         self._bytes_per_s = math.inf
         self._inbox_bytes = math.inf
         self._unread_bytes = 0
         self._backlog_bytes = 0.0
-        self._heard = True
-        self._moved_s = self.started_s
-        self._farewell: tuple[list[dict[str, Any]], int] | None = None
         self._sent_s: deque[float] = deque(maxlen=256)
         self._warned_after_end = False
+        self._asked = request
 
     async def run(self) -> None:
-        """Live until the session or the connection is over."""
+        """Live until the session is over, or its connection and nobody can come back to it."""
         try:
             if self._asked is not None:
                 self._begin(self._asked)
         except Exception as error:
             self.refuse(error)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                timers = [tasks.create_task(self._watch()), tasks.create_task(self._ask_for_stats())]
-                await self._over.wait()
-                for timer in timers:
-                    timer.cancel()
-        finally:
-            self._release()
-
-    def _release(self) -> None:
-        self._protocol.close()
-        self._running = False
-        self._over.set()
-        self._server.release(self)
-        if self._stream is not None:
-            self._server.worker.close(self._stream, self._clock())
-            self._stream = None
-        self._outbox.clear()
+        await self._attend()
 
     # --- what the socket tells --------------------------------------------------------------------------------
 
@@ -121,15 +98,18 @@ class Runner:
         except Refusal as error:
             self.refuse(error)
             return
+        self._warn_after_end()
+
+    def _warn_after_end(self) -> None:
         if not self._warned_after_end:
             self._warned_after_end = True
-            self._tell({"type": "warning", "code": "after_end", "message": "sound after 'end' is not used"})
+            self._tell({"type": "warning", "code": "after_end", "message": "what comes after 'end' is not used"})
 
     def _refuse_long(self, size: int) -> None:
         header = 0 if self._raw else HEADER_BYTES
         limit_s = self._settings.message_s
-        self.refuse(too_large("payload", f"at most {limit_s:g} s of sound in a message",
-                              f"{(size - header) / self._bytes_per_s:.2f} s"))  # fmt: skip
+        expected = f"at most {self._largest_bytes - header} bytes ({limit_s:g} s of sound)"
+        self.refuse(too_large("payload", expected, f"{size - header} bytes"))
 
     def on_text(self, text: str) -> None:
         """A message of the client."""
@@ -138,6 +118,11 @@ class Runner:
             return
         try:
             self._obey(text)
+        except BadWish as error:
+            if self._stream is None or self._raw:
+                self.refuse(error)
+            else:
+                self._tell(error.wire(closes=False))
         except Exception as error:
             self.refuse(error)
 
@@ -154,14 +139,15 @@ class Runner:
         """Text that is not UTF-8; RFC 6455 has a close code of its own for it."""
         self.refuse(BadMessage("message", "UTF-8 text", "other bytes", close=Close.INVALID_TEXT))
 
+    def on_shutdown(self) -> None:
+        """The server stops, and this connection is still there."""
+        self.refuse(draining(Close.DRAINING, self._settings.retry_after_s))
+        self._close_up()
+
     def on_writable(self) -> None:
         """The client has read something."""
         self._moved_s = self._clock()
         self._drain_outbox()
-
-    def on_lost(self) -> None:
-        """The client has gone."""
-        self._over.set()
 
     # --- the client's messages --------------------------------------------------------------------------------
 
@@ -173,38 +159,56 @@ class Runner:
             case Start():
                 self._begin(framed_request(message))
             case Resume():
-                raise NotSupportedYet("type", "resume", Close.BAD_MESSAGE)
+                self._claim(message)
             case Ping():
                 self._tell({"type": "pong"})
             case End():
                 self._end()
             case _ if stream is None:
                 raise AssertionError("the table lets nothing else in before start")
+            case _ if self._protocol.state is State.ENDING:
+                self._warn_after_end()
             case Update():
-                self._post(stream, stream.update, engine_targets(message.targets), now_s)
+                self._update(stream, message)
             case Remove():
                 self._post(stream, stream.remove, tuple(message.targets), now_s)
             case Flush():
                 self._post(stream, stream.flush, None, now_s)
 
+    def _update(self, stream: Stream, message: Update) -> None:
+        try:
+            targets = engine_targets(message.targets)
+        except Refusal as refusal:
+            self._tell(refusal.wire(closes=False))
+            return
+        self._post(stream, stream.update, targets, self._clock())
+
     def _begin(self, request: SessionRequest) -> None:
         self._server.admit(self, request.model)
         settings = self._settings
         self.request = request
+        self.audience.begin(request)
         self._bytes_per_s = request.audio.bytes_per_s
         self._inbox_bytes = int(settings.inbox_s * self._bytes_per_s)
         header = 0 if self._raw else HEADER_BYTES
         self._largest_bytes = min(settings.message_bytes, int(settings.message_s * self._bytes_per_s) + header)
         self._outbox = Outbox(request.output_rate, None if self._raw else settings.outbox_ms / 1000.0)
-        out_bytes_per_s = request.output_rate * request.audio.frame_bytes
-        self.socket.expect_output(out_bytes_per_s * (request.target * len(request.targets) + request.residual))
+        self._expect_output()
         stream = self._stream = Stream(self.name, request, self._deliver)
         self._feed = stream.feed
         self._server.worker.open(stream, self._clock())
         self._running = True
 
+    def _expect_output(self) -> None:
+        request = self.request
+        assert request is not None, "a session that begins"
+        bytes_per_s = request.output_rate * request.audio.frame_bytes
+        self.socket.expect_output(bytes_per_s * (request.target * len(request.targets) + request.residual))
+
     def _end(self) -> None:
         self._running = False
+        # What comes now is dropped, and a connection that breaks is noticed.
+        self.socket.resume_reading()
         if self._stream is None:
             self._say_farewell([{"type": "ended", "audio_seconds": 0.0, "video_frames": 0, "late_hops": 0,
                                  "dropped_frames": 0}], Close.DONE)  # fmt: skip
@@ -228,13 +232,17 @@ class Runner:
     # --- what the worker delivers -----------------------------------------------------------------------------
 
     def _deliver(self, delivery: Delivery) -> None:
-        if self._stream is None:
+        if self._stream is None or (self._over.is_set() and not self.is_away):
             return
         self._unread_bytes -= delivery.taken_bytes
         self._backlog_bytes = delivery.backlog_s * self._bytes_per_s if delivery.backlog_s else 0.0
         for text in delivery.texts:
-            self._tell(self._completed(text))
+            if text["type"] == "resumed":
+                self._answer_return(text)
+            else:
+                self._tell(self._completed(text))
         if delivery.hops:
+            self.audience.hear(delivery.hops)
             self._send(delivery)
         if delivery.refusal is not None:
             self.refuse(delivery.refusal)
@@ -246,7 +254,12 @@ class Runner:
             self._balance()
 
     def _send(self, delivery: Delivery) -> None:
-        outbox, socket = self._outbox, self.socket
+        outbox, socket, kept = self._outbox, self.socket, self._kept
+        if kept is not None:
+            for hop in delivery.hops:
+                kept.journal.add(hop)
+            if kept.absent:
+                return
         if socket.writable.is_set() and not outbox:
             socket.write_binary([outbox.numbered(hop) for hop in delivery.hops])
             sent_s = self._clock() - delivery.made_s
@@ -262,10 +275,16 @@ class Runner:
             self._server.metrics.dropped_hops.inc(outbox.dropped_hops - dropped)
 
     def _tell(self, message: dict[str, Any]) -> None:
-        if self.socket.clear and not self._outbox:
+        if self._kept is not None and self._kept.absent:
+            self._kept.hold(message)
+        elif self.socket.clear and not self._outbox:
             self.socket.write_text(json.dumps(message, separators=(",", ":")))
         elif message["type"] != "stats" and not (self._outbox.crowded and message["type"] in ("activity", "warning")):
+            if not self._outbox:
+                self._moved_s = self._clock()
             self._outbox.add_text(message)
+            if self._outbox.crowded:
+                self.socket.pause_reading()
 
     def _drain_outbox(self) -> None:
         outbox, socket = self._outbox, self.socket
@@ -281,9 +300,13 @@ class Runner:
 
     def _completed(self, text: dict[str, Any]) -> dict[str, Any]:
         """A message of the stream with what only the event loop knows."""
+        if text["type"] == "updated":
+            self.audience.learn(text)
         if text["type"] == "started":
             self._server.metrics.opened.inc()
-            return {"type": "started", "session": self.name, "resume_token": secrets.token_urlsafe(16), **text}
+            self.has_started = True
+            text = {"type": "started", "session": self.name, "resume_token": self._keep(), **text}
+            self.audience.learn(text)
         if text["type"] == "stats":
             sending = spread_ms(list(self._sent_s))
             self._sent_s.clear()
@@ -309,6 +332,10 @@ class Runner:
             self.socket.resume_reading()
 
     @property
+    def _is_stuck(self) -> bool:
+        return self._behind or self._outbox.crowded or self._farewell is not None
+
+    @property
     def _behind(self) -> bool:
         return self._raw and self._outbox.seconds > self._settings.outbox_ms / 1000.0
 
@@ -332,7 +359,13 @@ class Runner:
         """Everything is out: send what waits, then `texts`, then close."""
         self._protocol.close()
         self._farewell = (texts, code)
-        self._drain_outbox()
+        kept = self._kept
+        if kept is None or not kept.absent:
+            self._drain_outbox()
+            return
+        self._retire()
+        if not kept.away:
+            self._replay(self._last_word)
 
     def _leave(self) -> None:
         assert self._farewell is not None, "there is something to say"
@@ -342,7 +375,11 @@ class Runner:
         for text in texts:
             self.socket.write_text(json.dumps(text, separators=(",", ":")))
         self.socket.finish(code)
-        self._over.set()
+        if code == Close.DONE and self._kept is not None:
+            # The client's close frame will say that it has everything.
+            self._retire()
+        else:
+            self._close_up()
 
     def describe(self, now_s: float) -> dict[str, Any]:
         """An entry of `/v1/sessions`."""
@@ -350,56 +387,13 @@ class Runner:
         return {
             "session": self.name,
             "mode": "raw" if self._raw else "framed",
-            "state": self._protocol.state.value,
+            "state": "away" if self.is_away else self._protocol.state.value,
             "age_s": round(now_s - self.started_s, 3),
             "sample_rate": request.audio.sample_rate if request else None,
             "targets": len(request.targets) if request else 0,
             "dropped_hops": self._outbox.dropped_hops,
             "outbox_ms": round(1000.0 * self._outbox.seconds, 1),
         }
-
-    # --- the clock's limits -----------------------------------------------------------------------------------
-
-    async def _watch(self) -> None:
-        settings = self._settings
-        tick_s = min(1.0, settings.idle_s / 4, settings.slow_consumer_s / 4)
-        heard_s = self._clock()
-        while True:
-            await asyncio.sleep(tick_s)
-            now_s = self._clock()
-            # Whoever is made to wait by us is not idle; whoever has said `end` need not speak any more.
-            if self._heard or self.socket.read_paused or self._protocol.state is State.ENDING:
-                self._heard = False
-                heard_s = now_s
-            if now_s - heard_s > settings.idle_s:
-                self.refuse(_timed_out("idle", f"nothing was heard for {settings.idle_s:g} s"))
-            elif settings.max_session_s is not None and now_s - self.started_s > settings.max_session_s:
-                self.refuse(_timed_out("over_time", f"a session may last {settings.max_session_s:g} s"))
-            elif self._stalled(now_s):
-                self.slow_consumer()
-
-    def _stalled(self, now_s: float) -> bool:
-        if not self._outbox or now_s - self._moved_s <= self._settings.slow_consumer_s:
-            return False
-        return self._behind or self._farewell is not None
-
-    def slow_consumer(self) -> None:
-        """The client has not read for too long, and nothing may be dropped."""
-        limit_s = self._settings.slow_consumer_s
-        # Even where the farewell was waiting for the outbox.
-        self._protocol.state = State.ENDING
-        self.refuse(Refusal("slow_consumer", f"nothing was read for {limit_s:g} s", Close.POLICY, retryable=True))
-
-    async def _ask_for_stats(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.stats_s)
-            stream = self._stream
-            if stream is not None and stream.request.stats:
-                self._post(stream, stream.tell_stats, None, self._clock())
-
-
-def _timed_out(code: str, message: str) -> Refusal:
-    return Refusal(code, message, Close.TIMED_OUT, retryable=True)
 
 
 def _nothing(_: object, now_s: float) -> None:

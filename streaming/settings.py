@@ -6,6 +6,7 @@ Read once at the start and frozen; flags of the command line are passed as argum
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -13,6 +14,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
 """What uvicorn is told: the largest route's limit. Every route keeps its own, smaller one."""
+
+
+_ICE_SERVER = re.compile(
+    r"(stuns?|turns?):(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(:\d{1,5})?(\?transport=(udp|tcp))?"
+)
+"""RFC 7064, RFC 7065."""
 
 
 class Settings(BaseSettings):
@@ -34,14 +41,21 @@ class Settings(BaseSettings):
 
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Comma-separated. None: everybody may connect, and the server starts on loopback only."""
+    token_secret: SecretStr | None = None
+    """What short-lived tokens are signed with, the same on every server that is to accept them; None: a secret of this
+    process."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated origins (`https://studio.example`) that may open a WebSocket beside the server's own."""
 
+    hop_ms: float | None = Field(default=None, gt=0.0)
+    """Length of the live hops that come out, 1, 2 or 4 times the model's own (None: as that): a longer one costs less
+    and comes later by what it is longer."""
     max_sessions: int = Field(default=256, ge=1)
     """Ceiling over what the measured capacity allows."""
     max_sessions_per_key: int | None = Field(default=None, ge=1)
     capacity_share: float = Field(default=0.6, gt=0.0)
-    """New sessions are refused once the step's p95 is over this share of a hop; a large number switches that off."""
+    """New sessions are refused where the p95 of a tick that carries a hop of everyone would be over this share of a
+    hop; a large number switches that off."""
     retry_after_s: float = Field(default=5.0, gt=0.0)
 
     message_bytes: int = Field(default=256 * 1024, ge=1024, le=LARGEST_MESSAGE_BYTES)
@@ -53,11 +67,30 @@ class Settings(BaseSettings):
     slow_consumer_s: float = Field(default=5.0, gt=0.0)
     idle_s: float = Field(default=10.0, gt=0.0)
     max_session_s: float | None = Field(default=None, gt=0.0)
+    resume_s: float = Field(default=30.0, ge=0.0)
+    """How long a framed session waits for its client after a broken connection; 0: it ends with the connection."""
+    replay_s: float = Field(default=5.0, ge=0.0)
+    """How much sound of a framed session is kept, to be sent again after a broken connection."""
     stats_s: float = Field(default=1.0, gt=0.0)
     drain_s: float = Field(default=10.0, ge=0.0)
+
+    ice_servers: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma-separated `stun:HOST:PORT` and `turn:HOST:PORT?transport=udp|tcp` (`turns:` with TLS) that WebRTC clients
+    are told of."""
+    turn_secret: SecretStr | None = None
+    """The `static-auth-secret` of those TURN servers: passwords are made of it, one for each session."""
+    turn_ttl_s: float = Field(default=600.0, ge=30.0)
+    ice_gather: Literal["host", "all", "relay"] = "host"
+    """Where the server's own candidates come from: interfaces, `ice_servers` too (behind a NAT), or only TURN."""
+    connect_s: float = Field(default=10.0, gt=0.0)
+    """How long a WebRTC peer may take from our answer to a working connection."""
+    max_viewers: int = Field(default=256, ge=0)
+    signalling_per_s: float = Field(default=10.0, gt=0.0)
+    """WHIP and WHEP requests of one address in the long run; over it they are answered 429."""
+    signalling_burst: int = Field(default=100, ge=1)
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
 
-    @field_validator("api_keys", "allowed_origins", mode="before")
+    @field_validator("api_keys", "allowed_origins", "ice_servers", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -70,6 +103,28 @@ class Settings(BaseSettings):
         if any(len(key.get_secret_value()) < 16 for key in keys):
             raise ValueError("an API key has at least 16 characters")
         return keys
+
+    @field_validator("token_secret")
+    @classmethod
+    def _secret_is_long(cls, secret: SecretStr | None) -> SecretStr | None:
+        # RFC 7518, section 3.2: at least as long as the hash.
+        if secret is not None and len(secret.get_secret_value().encode()) < 32:
+            raise ValueError("a token secret has at least 32 bytes")
+        return secret
+
+    @field_validator("ice_servers")
+    @classmethod
+    def _ice_servers_are_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if not _ICE_SERVER.fullmatch(url) or (url.startswith("stun") and "?" in url):
+                raise ValueError(f"{url!r} is neither stun:HOST:PORT nor turn:HOST:PORT?transport=udp")
+        return urls
+
+    @model_validator(mode="after")
+    def _relays_have_a_secret(self) -> Settings:
+        if self.turn_secret is None and any(url.startswith("turn") for url in self.ice_servers):
+            raise ValueError("a TURN server in WINNOW_ICE_SERVERS needs WINNOW_TURN_SECRET, its static-auth-secret")
+        return self
 
     @model_validator(mode="after")
     def _open_only_on_loopback(self) -> Settings:

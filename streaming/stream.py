@@ -15,7 +15,7 @@ from engine.errors import CallerError, NoCapacity
 from engine.frames import Activity, Piece
 from engine.prompt import Target
 from engine.session import Session
-from streaming.announcements import ended, started, stats, updated
+from streaming.announcements import ended, resumed, started, stats, updated
 from streaming.encoding import Encoded
 from streaming.errors import Refusal, refusal_of
 from streaming.media import PcmDecoder
@@ -43,6 +43,11 @@ class Hop:
     end: int
     sequence: int
     message: bytes
+
+    def emptied(self) -> Hop:
+        """The last of a track without its samples: what is left of it to say."""
+        header = pack_header(self.track, FLAG_LAST, self.sequence, self.end)
+        return Hop(self.track, self.end, self.end, self.sequence, header)
 
 
 @dataclass(slots=True)
@@ -108,9 +113,15 @@ class Stream:
         self.sent = 0
         """Samples given out on one track, at the output rate."""
 
+    @property
+    def graph_rows(self) -> int:
+        """Rows of the graph that its session will take: one a channel for each target, and for the union of several."""
+        targets = len(self.request.targets)
+        return self.channels * (targets + (self.request.residual and targets > 1))
+
     # --- life -------------------------------------------------------------------------------------------------
 
-    def open(self, bundle: Bundle) -> Session:
+    def open(self, bundle: Bundle, hops_per_call: int = 1) -> Session:
         """Make the engine's session.
 
         Raises:
@@ -124,6 +135,7 @@ class Stream:
             residual=request.residual,
             output_rate=request.output_rate,
             on_failure=request.on_failure,
+            hops_per_call=hops_per_call,
         )
         session = self.session = Session(bundle, config)
         self._learn_tracks(session)
@@ -180,7 +192,8 @@ class Stream:
         if not self._begun:
             self._begun = True
             self._out_end_s = (pts or 0) / self._rate
-        self._in_end = (self._in_end if pts is None else pts) + count
+        # What was heard before may come again.
+        self._in_end = self._in_end + count if pts is None else max(self._in_end, pts + count)
         self.received += count
 
     def update(self, targets: tuple[Target, ...], now_s: float) -> None:
@@ -216,6 +229,16 @@ class Stream:
                 self._warn("odd_bytes", "the last bytes were less than a sample and were dropped", now_s)
             self.session.flush(now_s, last=True)
 
+    def tell_expected(self, attempt: int, now_s: float) -> None:
+        """Answer a client that has come back; `attempt` says which answer it is."""
+        if self.session is not None and not self._over:
+            self._texts.append({**self.resumed(), "attempt": attempt})
+
+    def resumed(self) -> dict[str, Any]:
+        """The `resumed` message of this moment, but for the session's name."""
+        assert self.session is not None, "a session that was started"
+        return resumed(self._in_end, self.session, self._sequence)
+
     def tell_stats(self, _: object, now_s: float) -> None:
         """Work out a `stats` message of the time since the last one."""
         session = self.session
@@ -230,7 +253,12 @@ class Stream:
         """The pieces of the last tick that are to be sent; `collect` packs them."""
         session = self.session
         if session is not None:
-            self._pieces = [piece for piece in session.take() if piece.track in self._sequence]
+            # In raw mode an empty last piece would be an empty message, which says nothing there.
+            self._pieces = [
+                piece
+                for piece in session.take()
+                if piece.track in self._sequence and (piece.samples.shape[1] or not self._raw)
+            ]
         return self._pieces
 
     def collect(self, payloads: Sequence[Encoded], now_s: float) -> Delivery | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from streaming.auth import check_origin, choose_subprotocol
+from streaming.auth import Credentials, check_origin, choose_subprotocol
 from streaming.errors import Refusal
 from streaming.live_server import LiveServer
 from streaming.live_socket import EXTENSION, LiveSocket
@@ -37,26 +37,27 @@ class LiveEndpoint:
         if not isinstance(socket, LiveSocket):
             raise RuntimeError("/v1/live needs uvicorn with ws=streaming.live_socket.LiveSocket: start `winnow serve`")
         await receive()
-        subprotocol, key, request, refusal = self._judge(scope)
+        subprotocol, credentials, request, refusal = self._judge(scope)
         await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
-        runner = Runner(socket, self._server, key, request)
+        runner = Runner(socket, self._server, credentials.key, request, credentials.grant)
         # No await since accepting: nothing of the client can have come in between.
         socket.attach(runner, self._server.settings.message_bytes)
         if refusal is not None:
             runner.refuse(refusal)
         await runner.run()
 
-    def _judge(self, scope: Scope) -> tuple[str | None, str, SessionRequest | None, Refusal | None]:
-        """Subprotocol, key name, raw request, and why not."""
+    def _judge(self, scope: Scope) -> tuple[str | None, Credentials, SessionRequest | None, Refusal | None]:
+        """Subprotocol, who it is, raw request, and why not."""
         headers = Headers(scope=scope)
-        settings, keys = self._server.settings, self._server.keys
+        settings, keys = self._server.settings, self._server.gate.keys
         subprotocol = None
         try:
             subprotocol = choose_subprotocol(scope.get("subprotocols", ()))
             check_origin(headers.get("origin"), headers.get("host"), settings.allowed_origins, keyless=not keys)
-            key = keys.admit(headers.get("authorization"))
+            offered = scope.get("subprotocols", ())
+            credentials = self._server.gate.judge("live", headers.get("authorization"), offered, resumes=True)
             self._server.welcome()
             request = parse_query(scope["query_string"].decode("latin-1"))
         except Refusal as refusal:
-            return subprotocol, "", None, refusal
-        return subprotocol, key, request, None
+            return subprotocol, Credentials(), None, refusal
+        return subprotocol, credentials, request, None

@@ -81,11 +81,11 @@ class Worker:
         self._loop, self._clock, self._metrics = loop, clock, metrics
         self._capacity = Capacity(capacity_share * hops_per_call * bundle.spec.audio.hop_s)
         self._capacity.rehearsed(rehearsed)
-        self.room = self._capacity.most_slots // hops_per_call
-        """Slots that a new session may take, refreshed twice a second; any thread may read it."""
+        self.room = self._capacity.most_rows // hops_per_call
+        """Rows of the graph that a new session may take, refreshed twice a second; any thread may read it."""
         self._retry_after_s = retry_after_s
-        self._turn_s = _TURN_HOPS * bundle.spec.audio.hop_s
-        self._longest_wait_s = _LONGEST_WAIT_HOPS * bundle.spec.audio.hop_s
+        self._turn_s = _TURN_HOPS * hops_per_call * bundle.spec.audio.hop_s
+        self._longest_wait_s = _LONGEST_WAIT_HOPS * hops_per_call * bundle.spec.audio.hop_s
         self._turn_began_s = clock()
         self._gathered: list[Call] = []
         self._handing_over = False
@@ -169,8 +169,8 @@ class Worker:
 
     def _open_call(self, stream: Stream) -> Callable[[Any, float], None]:
         def opened(_: object, now_s: float) -> None:
-            if self._streams and stream.slots > self._room():
-                tick_s = self._capacity.tick_s(self._hops_per_call * (self._slots() + stream.slots))
+            if self._streams and stream.graph_rows > self._room():
+                tick_s = self._capacity.tick_s(self._hops_per_call * (self._rows() + stream.graph_rows))
                 reason = (
                     f"a tick would take {1000 * tick_s:.1f} ms, over {1000 * self.limit_s:.1f} ms: the server is full"
                 )
@@ -181,11 +181,11 @@ class Worker:
 
         return opened
 
-    def _slots(self) -> int:
-        return sum(session.slots for session in self._streams)
+    def _rows(self) -> int:
+        return sum(session.graph_rows for session in self._streams)
 
     def _room(self) -> int:
-        return max(self._capacity.most_slots // self._hops_per_call - self._slots(), 0)
+        return max(self._capacity.most_rows // self._hops_per_call - self._rows(), 0)
 
     def _close_call(self, stream: Stream) -> Callable[[Any, float], None]:
         def closed(_: object, now_s: float) -> None:

@@ -27,6 +27,11 @@ class FlatConfig:
     blocks: int = 2
     query: int = 64
 
+    @property
+    def state_shape(self) -> tuple[int, int]:
+        """Rows × width of the state: one row a block."""
+        return self.blocks, self.hidden
+
 
 def compress(power: Tensor) -> Tensor:
     """|X|^0.3 of `|X|²`, any shape."""
@@ -92,22 +97,3 @@ class FlatCore(nn.Module):
             states.append(last)
         out = self.norms[-1](x) * (1 + modulation[-2]) + modulation[-1]
         return self.mask_out(out), self.active_out(out).squeeze(-1), torch.cat(states)
-
-
-class QueriedSeparator(nn.Module):
-    """A flat core and the concept vectors that its queries are sums of."""
-
-    def __init__(self, concepts: list[str], config: FlatConfig | None = None) -> None:
-        super().__init__()
-        self.concepts = concepts
-        self.core = FlatCore(config or FlatConfig())
-        self.vectors = nn.Parameter(torch.randn(len(concepts), self.core.config.query))
-
-    def forward(self, power: Tensor, asked: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `FlatCore`, with `asked [B, concepts]` (1 for each concept wanted) in place of the query."""
-        out: tuple[Tensor, Tensor, Tensor] = self.core(power, asked @ self.vectors, hint, state)
-        return out
-
-    def initial_state(self, batch: int) -> Tensor:
-        """Zeros `[blocks, batch, hidden]`."""
-        return torch.zeros(self.core.config.blocks, batch, self.core.config.hidden, device=self.vectors.device)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from export.models.bands import band_sums
 from export.train.concepts import too_near
 from export.train.corpus import MAN, SPEECH, WOMAN
 from export.train.frames import BINS, Complex64, Float32, analyse
@@ -25,11 +26,16 @@ ACTIVE_DB = -45.0
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`mixture`, `target` complex64 `[B, T, 480]`; `asked` float32 `[B, concepts]`; `active` float32 `[B, T]`;
-    `hint` float32 `[B, T, 2]`; `scored` float32 `[B, 1, 480]`: 1 for each bin that some recording could fill."""
+    """K questions of each of B mixtures, all float32; F is 160 bands (powers summed within each) or 480 bins.
 
-    mixture: Complex64
-    target: Complex64
+    `own [B, T, F]` the mixture's power; `target`, `across [B, K, T, F]` the target's power and Re(X S*);
+    `asked [B, K, concepts]`; `active [B, K, T]`; `hint [B, K, T, 2]`; `scored [B, 1, F]`: 1 for each band of which
+    every bin could be filled by every recording.
+    """
+
+    own: Float32
+    target: Float32
+    across: Float32
     asked: Float32
     active: Float32
     hint: Float32
@@ -38,8 +44,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Example:
-    mixture: Complex64
-    target: Complex64
+    own: Float32
+    target: Float32
+    across: Float32
     asked: Float32
     scored: Float32
 
@@ -47,11 +54,24 @@ class _Example:
 class BatchMaker:
     """Makes batch number `k` from `(seed, k)` alone, so a resumed run hears what the unbroken one would have heard."""
 
-    def __init__(self, scenes: SceneMaker, concepts: Sequence[str], size: int, seed: int) -> None:
+    def __init__(
+        self,
+        scenes: SceneMaker,
+        concepts: Sequence[str],
+        size: int,
+        seed: int,
+        *,
+        questions: int = 1,
+        banded: bool = True,
+        umbrellas: Sequence[frozenset[str]] = (),
+    ) -> None:
         self._scenes = scenes
         self._concepts = list(concepts)
         self._size = size
         self._seed = seed
+        self._questions = questions
+        self._fold: Callable[[Float32], Float32] = band_sums if banded else _as_it_is
+        self._umbrellas = umbrellas
 
     def make(self, number: int) -> Batch:
         """Batch `number`."""
@@ -60,45 +80,89 @@ class BatchMaker:
         target = np.stack([example.target for example in examples])
         active = activity(target)
         return Batch(
-            np.stack([example.mixture for example in examples]),
+            np.stack([example.own for example in examples]),
             target,
+            np.stack([example.across for example in examples]),
             np.stack([example.asked for example in examples]),
             active,
-            np.stack([_hint(row, rng) for row in active]),
+            np.stack([np.stack([_hint(row, rng) for row in rows]) for rows in active]),
             np.stack([example.scored for example in examples])[:, None, :],
         )
 
     def _example(self, rng: Rng) -> _Example:
         sources = self._scenes.draw(rng)
-        wanted = choose_question(sources, self._concepts, rng)
-        gains_db = rng.uniform(-10, 15, len(sources)) if rng.random() < 0.2 else rng.uniform(-5, 5, len(sources))
         spectra = analyse(np.stack([source.samples for source in sources]))
-        spectra *= (10 ** (gains_db / 20)).astype(np.float32)[:, None, None]
+        spectra *= (10 ** (np.array([source.gain_db for source in sources]) / 20)).astype(np.float32)[:, None, None]
         spectra *= np.stack([_equaliser(rng) for _ in sources])[:, None, :]
-        scored = _limit_band(spectra, sources, rng)
-        hit = np.array([bool(wanted & set(source.concepts)) for source in sources])
-        mixture, target = spectra.sum(0), spectra[hit].sum(0)
+        scored = 1 - np.minimum(self._fold(1 - _limit_band(spectra, sources, rng)), 1)
+        mixture = spectra.sum(0)
         if rng.random() < 0.2:
             mixture = mixture + _hiss(mixture.shape, rng)
-        scale = _level(mixture, rng)
-        asked = np.array([concept in wanted for concept in self._concepts], np.float32)
-        return _Example(mixture * scale, target * scale, asked, scored)
+        mixture *= (scale := _level(mixture, rng))
+        targets, across, asked = [], [], []
+        for wanted in self._questions_of(sources, rng):
+            hit = np.array([bool(wanted & set(source.concepts)) for source in sources])
+            target = spectra[hit].sum(0) * scale
+            targets.append(self._fold(_power(target)))
+            across.append(self._fold(mixture.real * target.real + mixture.imag * target.imag))
+            asked.append([concept in wanted for concept in self._concepts])
+        return _Example(
+            self._fold(_power(mixture)), np.stack(targets), np.stack(across), np.array(asked, np.float32), scored
+        )
+
+    def _questions_of(self, sources: Sequence[Source], rng: Rng) -> list[set[str]]:
+        """As many questions as a mixture gets, other ones where four draws find other ones."""
+        asked: list[set[str]] = []
+        for _ in range(self._questions):
+            wanted = choose_question(sources, self._concepts, rng, self._umbrellas)
+            for _ in range(3):
+                if wanted not in asked:
+                    break
+                wanted = choose_question(sources, self._concepts, rng, self._umbrellas)
+            asked.append(wanted)
+        return asked
 
 
-def choose_question(sources: Sequence[Source], concepts: Sequence[str], rng: Rng) -> set[str]:
-    """The concepts asked for: one that sounds (70 %), up to three (20 %), one that does not sound (10 %)."""
+def _power(spectrum: Complex64) -> Float32:
+    return np.asarray(np.square(spectrum.real) + np.square(spectrum.imag), np.float32)
+
+
+def _as_it_is(values: Float32) -> Float32:
+    return values
+
+
+def choose_question(
+    sources: Sequence[Source], concepts: Sequence[str], rng: Rng, umbrellas: Sequence[frozenset[str]] = ()
+) -> set[str]:
+    """The concepts asked for: one that sounds (70 %), up to three (20 %), one that does not sound (10 %).
+
+    One word in seven (of speech, one in thirty) is widened to an umbrella that holds it, such as all of "animal".
+    """
     present = [concept for source in sources for concept in source.concepts]
     kind = rng.random()
     if kind < 0.1 or not present:
         labels = [source.label for source in sources]
         absent = [c for c in concepts if c not in present and not _could_hide(c, labels)]
-        return {absent[int(rng.integers(len(absent)))]} if absent else {concepts[0]}
+        if not absent:
+            return {concepts[0]}
+        wanted = absent[int(rng.integers(len(absent)))]
+        wide = _widened(wanted, umbrellas, rng)
+        return wide if wide <= set(absent) else {wanted}
     named = [source for source in sources if source.concepts]
     count = 1 if kind < 0.8 else int(rng.integers(2, 4))
     if count >= len(sources) > 1 and rng.random() < 0.85:
         count = len(sources) - 1  # asking for all that sounds teaches little: keep it rare
     picked = rng.permutation(len(named))[:count]
-    return {_name_for(named[int(k)], present, rng) for k in picked}
+    names = {_name_for(named[int(k)], present, rng) for k in picked}
+    return _widened(names.pop(), umbrellas, rng) if len(names) == 1 else names
+
+
+def _widened(concept: str, umbrellas: Sequence[frozenset[str]], rng: Rng) -> set[str]:
+    """The concept, or now and then an umbrella over it."""
+    over = [umbrella for umbrella in umbrellas if concept in umbrella]
+    if over and rng.random() < (0.03 if concept == SPEECH else 0.14):
+        return set(over[int(rng.integers(len(over)))])
+    return {concept}
 
 
 def _could_hide(concept: str, labels: Sequence[str]) -> bool:
@@ -116,9 +180,9 @@ def _name_for(source: Source, present: Sequence[str], rng: Rng) -> str:
     return source.concepts[1] if rng.random() < (0.9 if two_voices else 0.35) else source.concepts[0]
 
 
-def activity(target: Complex64) -> Float32:
-    """1 for each frame of `[..., T, 480]` within 45 dB of the loudest one; all 0 for silence."""
-    power = np.sum(np.square(target.real) + np.square(target.imag), axis=-1)
+def activity(target: Float32) -> Float32:
+    """1 for each frame of powers `[..., T, F]` within 45 dB of the loudest one; all 0 for silence."""
+    power = np.sum(target, axis=-1)
     loudest = power.max(axis=-1, keepdims=True)
     return np.asarray((power > 10 ** (ACTIVE_DB / 10) * loudest) & (power > 1e-8), np.float32)
 
@@ -134,11 +198,11 @@ def _hint(active: Float32, rng: Rng) -> Float32:
 
 
 def _equaliser(rng: Rng) -> Float32:
-    """`[480]` gains: two shelves of up to ±6 dB, half of the time."""
-    if rng.random() < 0.5:
+    """`[480]` gains: two shelves of up to ±9 dB, two times of three."""
+    if rng.random() < 1 / 3:
         return np.ones(BINS, np.float32)
     octave = np.log2(np.arange(BINS) + 0.5)
-    low, high = rng.uniform(-6, 6, 2)
+    low, high = rng.uniform(-9, 9, 2)
     low_at, high_at = rng.uniform(1.0, 4.5), rng.uniform(5.0, 8.0)
     gain_db = low / (1 + np.exp(2 * (octave - low_at))) + high / (1 + np.exp(2 * (high_at - octave)))
     return np.asarray(10 ** (gain_db / 20), np.float32)
@@ -191,7 +255,29 @@ def _level(mixture: Complex64, rng: Rng) -> np.float32:
     return np.float32(np.sqrt(wanted / (power + 1e-9)))
 
 
-def prefetch(maker: BatchMaker, first: int, depth: int = 3) -> Iterator[Batch]:
+class Twice:
+    """Every batch twice, the second time `LAG` batches later, when much else was learnt: mixing is a third of a step's
+    work, and the second hearing of a mixture teaches nearly as much as a new one. Still a function of the number alone.
+    """
+
+    LAG = 16
+
+    def __init__(self, maker: BatchMaker) -> None:
+        self._maker = maker
+        self._kept: dict[int, Batch] = {}
+
+    def make(self, number: int) -> Batch:
+        """Batch `number / 2` of the maker where `number` is even; an older one where it is odd."""
+        newest = number // 2
+        wanted = newest if number % 2 == 0 else max(newest - self.LAG, 0)
+        if wanted not in self._kept:
+            self._kept[wanted] = self._maker.make(wanted)
+        batch = self._kept[wanted]
+        self._kept = {index: kept for index, kept in self._kept.items() if index >= newest - self.LAG}
+        return batch
+
+
+def prefetch(maker: BatchMaker | Twice, first: int, depth: int = 3) -> Iterator[Batch]:
     """Batches `first`, `first + 1`, … made by a thread beside the training step (numpy lets go of the interpreter)."""
     ready: queue.Queue[Batch | Exception] = queue.Queue(depth)
     stop = threading.Event()

@@ -1,16 +1,22 @@
 """Decode the recordings once into int16 parts at 48 kHz, so that a training step costs no decoder.
 
-A part is two files: `part-K.i16` (mono samples, one recording after the other, native endianness) and `part-K.json`
-(`{file: [offset, length]}` in samples). The JSON is renamed into place last: a part without it is decoded again.
+A part is two files: `part-NAME.i16` (mono samples, one recording after the other, native endianness) and
+`part-NAME.json` (`{file: [offset, length]}` in samples). The JSON is renamed into place last: a part without it is
+decoded again. NAME follows from the names of the recordings in it, and a part is never replaced by another: recordings
+that are not there yet come into parts of their own. So a benchmark that wants a few may share a training's cache, and
+two processes that decode the same recordings at once write the same files; whichever is last changes nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -23,6 +29,7 @@ logger = logging.getLogger("winnow.export")
 
 Int16 = npt.NDArray[np.int16]
 PARTS = 4
+"""Parts that one build is decoded into, in parallel."""
 
 
 def decode(path: Path) -> Int16:
@@ -40,45 +47,56 @@ def decode(path: Path) -> Int16:
     return np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
 
 
-def _build_part(folder: Path, files: Sequence[str], cache: Path, part: int) -> int:
+@contextmanager
+def _put_in_place(path: Path) -> Iterator[Path]:
+    """A name that nobody else writes to, renamed to `path` where the block succeeds and removed where it does not."""
+    begun = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        yield begun
+        begun.replace(path)
+    finally:
+        begun.unlink(missing_ok=True)
+
+
+def _part_name(files: Sequence[str]) -> str:
+    return "part-" + hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+
+
+def _build_part(folder: Path, files: Sequence[str], cache: Path) -> None:
     index: dict[str, list[int]] = {}
     offset = 0
-    data = cache / f"part-{part}.i16"
-    with data.with_suffix(".tmp").open("wb") as out:
+    part = cache / _part_name(files)
+    with _put_in_place(part.with_suffix(".i16")) as begun, begun.open("wb") as out:
         for file in files:
             samples = decode(folder / file)
             samples.tofile(out)
             index[file] = [offset, len(samples)]
             offset += len(samples)
-    data.with_suffix(".tmp").replace(data)
-    partial = cache / f"part-{part}.json.tmp"
-    partial.write_text(json.dumps(index), encoding="utf-8")
-    partial.replace(cache / f"part-{part}.json")
-    return offset
+    with _put_in_place(part.with_suffix(".json")) as begun:
+        begun.write_text(json.dumps(index), encoding="utf-8")
 
 
 def build_cache(folder: Path, recordings: Sequence[Recording], cache: Path, workers: int | None = None) -> None:
-    """Decode what `cache` does not hold yet, `PARTS` parts in parallel processes.
+    """Decode what `cache` does not hold yet, in `PARTS` parallel processes; what it holds stays.
 
     Raises:
         OSError: a recording cannot be read or the cache not written.
+        av.FFmpegError: a recording is not media.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    files = sorted(recording.file for recording in recordings)
-    parts = {k: files[k::PARTS] for k in range(PARTS)}
-    todo = [k for k in parts if not _part_is_complete(cache, k, parts[k])]
-    if not todo:
+    missing = sorted({recording.file for recording in recordings} - _decoded(cache))
+    if not missing:
         return
-    logger.info("decoding %d recordings into %s", sum(len(parts[k]) for k in todo), cache)
-    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
-        jobs = [pool.submit(_build_part, folder, parts[k], cache, k) for k in todo]
+    logger.info("decoding %d recordings into %s", len(missing), cache)
+    parts = [files for files in (missing[k::PARTS] for k in range(PARTS)) if files]
+    with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(parts))) as pool:
+        jobs = [pool.submit(_build_part, folder, files, cache) for files in parts]
         for job in jobs:
             job.result()
 
 
-def _part_is_complete(cache: Path, part: int, files: Sequence[str]) -> bool:
-    index = cache / f"part-{part}.json"
-    return index.is_file() and set(files) <= set(json.loads(index.read_text(encoding="utf-8")))
+def _decoded(cache: Path) -> set[str]:
+    return {file for index in cache.glob("part-*.json") for file in json.loads(index.read_text(encoding="utf-8"))}
 
 
 class SampleStore:
@@ -97,7 +115,7 @@ class SampleStore:
         arrays: dict[str, Int16] = {}
         for index_file in sorted(cache.glob("part-*.json")):
             index = json.loads(index_file.read_text(encoding="utf-8"))
-            data = np.memmap(index_file.with_suffix(".i16"), dtype=np.int16, mode="r")
+            data = _mapped(index_file.with_suffix(".i16"))
             arrays.update({file: data[offset : offset + n] for file, (offset, n) in index.items()})
         if not arrays:
             raise FileNotFoundError(f"no decoded part in {cache}")
@@ -113,6 +131,11 @@ class SampleStore:
     def add(self, arrays: Mapping[str, Int16]) -> None:
         """Further recordings, such as procedural ones."""
         self._arrays.update(arrays)
+
+
+def _mapped(path: Path) -> Int16:
+    """Samples of a part; one without any cannot be mapped."""
+    return np.memmap(path, dtype=np.int16, mode="r") if path.stat().st_size else np.zeros(0, np.int16)
 
 
 def open_recordings(data: Path, cache: Path) -> tuple[list[Recording], list[Recording], SampleStore]:

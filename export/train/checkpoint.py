@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from export.models.flat import FlatConfig, QueriedSeparator
+from export.models.queried import CONFIGS, QueriedSeparator, core_name
 
 FORMAT = 1
 
@@ -42,7 +42,8 @@ def load(path: Path) -> dict[str, Any]:
 
 def describe(model: QueriedSeparator) -> dict[str, Any]:
     """What is needed to build the same model again."""
-    return {"concepts": model.concepts, "config": asdict(model.core.config)}
+    config = model.core.config
+    return {"concepts": model.concepts, "core": core_name(config), "config": asdict(config)}
 
 
 def build(content: dict[str, Any], *, averaged: bool = True) -> QueriedSeparator:
@@ -51,7 +52,8 @@ def build(content: dict[str, Any], *, averaged: bool = True) -> QueriedSeparator
     Raises:
         KeyError, RuntimeError: the checkpoint lacks a part or does not fit.
     """
-    model = QueriedSeparator(list(content["concepts"]), FlatConfig(**content["config"]))
+    config = CONFIGS[content.get("core", "flat")](**content["config"])  # the first release did not name its core
+    model = QueriedSeparator(list(content["concepts"]), config)
     weights: dict[str, Tensor] = content["ema" if averaged else "model"]
     model.load_state_dict({name: value.float() for name, value in weights.items()})
     return model.eval()

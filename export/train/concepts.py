@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from engine.lexicon import lexicon_for
 from export.train.corpus import MAN, SPEECH, WOMAN, Recording
 
 _NEAR: tuple[tuple[str, ...], ...] = (
@@ -22,6 +23,26 @@ _NEAR: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 """Groups whose members may hold one another ("music" a piano) or were filed under one another. A mixture takes at most
 one of a group, and none of a group is asked for as "absent" while another member sounds."""
+
+NOISES = (
+    "rain", "sea waves", "wind", "fire crackling", "engine", "machine", "traffic", "train", "helicopter", "chainsaw",
+    "vacuum cleaner", "water", "typing", "footsteps", "crowd",
+)  # fmt: skip
+"""Labels that count as noise against speech."""
+
+UMBRELLAS = (
+    "animal", "vehicle", "instrument", "music", "instrumental music", "percussion", "string instrument",
+    "wind instrument", "keyboard instrument", "voice", "human", "body", "weather", "nature", "any water", "mechanical",
+    "household", "city", "emergency", "ringing", "bang", "farm", "aircraft",
+)  # fmt: skip
+"""Words of the lexicon for many concepts. Their query is the sum of their members' vectors, so it is trained as one."""
+
+
+def umbrellas(concepts: Iterable[str]) -> list[frozenset[str]]:
+    """The members of each umbrella among `concepts`, where there are two or more."""
+    known, lexicon = set(concepts), lexicon_for()
+    found = (known.intersection(lexicon.meaning(f"kind:{name}").scores) for name in UMBRELLAS)
+    return [frozenset(members) for members in found if len(members) > 1]
 
 
 def vocabulary(recordings: Iterable[Recording]) -> list[str]:

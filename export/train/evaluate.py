@@ -19,19 +19,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from export.models.flat import QueriedSeparator
+from engine.lexicon import lexicon_for
+from export.models.queried import QueriedSeparator
 from export.train import checkpoint
 from export.train.cache import SampleStore, open_recordings
+from export.train.concepts import NOISES
 from export.train.corpus import SPEECH, Recording
 from export.train.mixtures import Mixture, held_out_mixtures
 from export.train.validation import score
 
-NOISES = (
-    "rain", "sea waves", "wind", "fire crackling", "engine", "machine", "traffic", "train", "helicopter", "chainsaw",
-    "vacuum cleaner", "water", "typing", "footsteps", "crowd",
-)  # fmt: skip
-"""Labels that count as noise against speech."""
-
+JUDGED_UMBRELLAS = ("music", "instrument", "animal", "vehicle")
 SEED = 1
 MANY = 50
 
@@ -64,6 +61,7 @@ def evaluate(
                 "si_sdr_improvement_db": _rounded(means.get(concept)),
                 "standard_error_db": _rounded(_standard_error(all_classes.improvement_db.get(concept, []))),
                 "held_out_recordings": recordings[concept],
+                "wrong_nearer": _rounded(all_classes.wrong_nearer([concept])) if concept in means else None,
             }
             for concept in model.concepts
         },
@@ -73,7 +71,24 @@ def evaluate(
         "speech_against_noise_db": {
             f"{snr_db:+d} dB": _rounded(_mean(_against_noise(model, mix, snr_db))) for snr_db in (0, 5, 10)
         },
+        "umbrellas_db": {
+            name: _rounded(_mean(_under_umbrella(model, mix, name, recordings, per_concept)))
+            for name in JUDGED_UMBRELLAS
+        },
     }
+
+
+def _under_umbrella(
+    model: QueriedSeparator, mix: Callable[..., Iterator[Mixture]], name: str, recordings: Counter[str], count: int
+) -> list[float]:
+    """Improvements where a word for many is asked for and one of its members sounds beside something else."""
+    members = set(model.concepts).intersection(lexicon_for().meaning(f"kind:{name}").scores)
+    judged = sorted(concept for concept in members if recordings[concept] >= 4)
+    others = [concept for concept in recordings if concept not in members]
+    each = max(1, 2 * count // max(len(judged), 1))
+    mixtures = mix(concepts=judged, per_concept=each, others=others, seed=SEED + 2)
+    found = score(model, mixtures, umbrella=members).improvement_db
+    return [value for values in found.values() for value in values]
 
 
 def _against_noise(model: QueriedSeparator, mix: Callable[..., Iterator[Mixture]], snr_db: int) -> list[float]:

@@ -29,6 +29,21 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """|X|², |S|² and Re(X S*) of mixture X and target S, `[B, T, F]`, each summed over the bins of a band; `scored
+    [B, 1, F]` marks the bands that count.
+
+    A gain that is one number a band has exactly the SI-SDR that these sums give; the spectral distance is then one
+    between bands.
+    """
+
+    own: Tensor
+    target: Tensor
+    across: Tensor
+    scored: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Losses:
     """`total` to descend; the others to read (dB where the name says so)."""
 
@@ -39,14 +54,12 @@ class Losses:
     absent_db: Tensor
 
 
-def judge(mask_logits: Tensor, active_logits: Tensor, mixture: Tensor, target: Tensor, active: Tensor,
-          scored: Tensor, weights: Weights) -> Losses:  # fmt: skip
-    """Losses of `mask_logits [B, T, F]`, `active_logits [B, T]` for complex `mixture`, `target [B, T, F]`.
+def judge(mask_logits: Tensor, active_logits: Tensor, heard: Heard, active: Tensor, weights: Weights) -> Losses:
+    """Losses of `mask_logits [B, T, F]`, `active_logits [B, T]`, the truth being `heard` and `active [B, T]`.
 
-    `scored [B, 1, F]` marks the bins that count. Everything is relative to each mixture's own power, so a quiet
-    recording weighs as much as a loud one.
+    Everything is relative to each mixture's own power, so a quiet recording weighs as much as a loud one.
     """
-    to_target, to_rest = _relations(mixture, target, scored)
+    to_target, to_rest = _relations(heard)
     present = active.amax(1) > 0
     log_mask, log_residual = functional.logsigmoid(mask_logits), functional.logsigmoid(-mask_logits)
     spectral = _compressed_distance(log_mask, to_target) + weights.residual * _compressed_distance(
@@ -56,7 +69,7 @@ def judge(mask_logits: Tensor, active_logits: Tensor, mixture: Tensor, target: T
     gain_db, rest_db = _si_sdr_db(mask, to_target), _si_sdr_db(1 - mask, to_rest)
     # Where nothing is to be taken away a decibel counts for nothing: perfect pass-through would earn 30 of them and
     # teach a concept that often sounds alone (speech) to let everything through.
-    mixed = present & (to_rest.energy > 1e-2 * to_rest.own.sum((1, 2)))
+    mixed = present & (to_rest.energy > 3e-3 * to_rest.own.sum((1, 2)))
     left_db = _left_db(mask, to_target.own)
     activity = functional.binary_cross_entropy_with_logits(active_logits, active)
     si_sdr = _mean_where(gain_db, mixed)
@@ -83,13 +96,12 @@ class _Relation:
 
 
 @torch.no_grad()
-def _relations(mixture: Tensor, target: Tensor, scored: Tensor) -> tuple[_Relation, _Relation]:
-    """Relations to the target and to the rest. Real arithmetic throughout: complex `abs` is a slow `hypot` on a CPU."""
-    own = (mixture.real.square() + mixture.imag.square()) * scored
-    scale = scored / (own.mean((1, 2), keepdim=True) + 1e-12)
-    own = own * (scale.amax(-1, keepdim=True))
-    target_power = (target.real.square() + target.imag.square()) * scale
-    across = (mixture.real * target.real + mixture.imag * target.imag) * scale
+def _relations(heard: Heard) -> tuple[_Relation, _Relation]:
+    """Relations to the target and to the rest, the mixture's mean power brought to 1."""
+    own = heard.own * heard.scored
+    scale = heard.scored / (own.mean((1, 2), keepdim=True) + 1e-12)
+    own = own * scale
+    target_power, across = heard.target * scale, heard.across * scale
     rest_power = (own + target_power - 2 * across).clamp_min(0)
     compressed_own = _compress(own)
     return (

@@ -1,4 +1,4 @@
-"""Sounds made by formula for classes with few recordings: siren, alarm, telephone, car horn, bell, wind.
+"""Sounds made by formula for classes with few recordings: siren, alarm, telephone, car horn, bell, wind; and noises.
 
 Each maker returns `[n]` samples at 48 kHz, drawn from the generator given; parameters follow what such devices do (US
 electronic sirens: wail 0.2–0.3 Hz, yelp 3–4 Hz, 500–1800 Hz; European two-tone 390–660 Hz; bell tones 440 + 480 Hz).
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from export.train.corpus import PROCEDURAL, SAMPLE_RATE, Recording
+from export.train.corpus import NAMELESS, PROCEDURAL, SAMPLE_RATE, Recording
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -115,10 +115,33 @@ def wind(rng: Rng) -> Float64:
     return np.asarray(signal.lfilter(b, a, noise)) * drift**2
 
 
+def noise(rng: Rng) -> Float64:
+    """What belongs to no class: noise of a random slope and a few broad humps, swelling and fading at random, half of
+    the time with a hum and its harmonics, as fans, motors and rooms make it."""
+    t = _time()
+    frequency_hz = np.fft.rfftfreq(len(t), 1 / SAMPLE_RATE)
+    octave = np.log2(np.maximum(frequency_hz, 20.0) / 1000)
+    gain_db = -rng.uniform(-1, 9) * octave
+    for _ in range(rng.integers(1, 5)):
+        centre, spread = rng.uniform(-4, 4), rng.uniform(0.15, 1.2)
+        gain_db += rng.uniform(-15, 20) * np.exp(-0.5 * ((octave - centre) / spread) ** 2)
+    spectrum = np.fft.rfft(rng.standard_normal(len(t))) * 10 ** (gain_db / 20)
+    out: Float64 = np.fft.irfft(spectrum, n=len(t))
+    out /= np.sqrt(np.mean(np.square(out))) + 1e-9
+    if rng.random() < 0.5:
+        base = rng.uniform(40, 240) * (1 + 0.02 * np.interp(t, np.linspace(0, CLIP_S, 6), rng.standard_normal(6)))
+        out += rng.uniform(0.1, 1.2) * _oscillate(base, rng)
+    depth = rng.choice([0.0, 0.5, 0.95])
+    points = int(rng.choice([6, 20, 80]))
+    return out * (1 - depth * np.interp(t, np.linspace(0, CLIP_S, points), rng.uniform(0, 1, points)))
+
+
 MAKERS: dict[str, Callable[[Rng], Float64]] = {
     "siren": siren, "alarm": alarm, "telephone": telephone, "car horn": car_horn, "bell": bell, "wind": wind,
+    NAMELESS: noise,
 }  # fmt: skip
 CLIPS_PER_CLASS = 40
+NOISE_CLIPS = 240
 
 
 def _finish(make: Callable[[Rng], Float64], rng: Rng) -> npt.NDArray[np.int16]:
@@ -132,9 +155,10 @@ def procedural_recordings(seed: int = 7) -> tuple[list[Recording], dict[str, npt
     arrays: dict[str, npt.NDArray[np.int16]] = {}
     for number, (label, make) in enumerate(MAKERS.items()):
         draw = partial(_finish, make)
-        for take in range(CLIPS_PER_CLASS):
-            file = f"procedural/{label.replace(' ', '_')}_{take}"
+        for take in range(NOISE_CLIPS if label == NAMELESS else CLIPS_PER_CLASS):
+            file = f"procedural/{label.replace(' ', '_') or 'noise'}_{take}"
             arrays[file] = draw(np.random.default_rng([seed, number, take]))
             seconds = len(arrays[file]) / SAMPLE_RATE
-            recordings.append(Recording(file, label, (label,), PROCEDURAL, "Apache-2.0", "", SAMPLE_RATE, seconds))
+            named = (label,) if label else ()
+            recordings.append(Recording(file, label, named, PROCEDURAL, "Apache-2.0", "", SAMPLE_RATE, seconds))
     return recordings, arrays

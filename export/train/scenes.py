@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
 from export.train.cache import SampleStore
-from export.train.concepts import class_weights, too_near
-from export.train.corpus import MAN, SAMPLE_RATE, SPEECH, WOMAN, Recording, origin
+from export.train.concepts import NOISES, class_weights, too_near
+from export.train.corpus import MAN, NAMELESS, PROCEDURAL, SAMPLE_RATE, SPEECH, WOMAN, Recording, origin
 from export.train.mixtures import cut
 
 Float32 = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
 RUNNING_SPEECH_S = 5.0
-"""Speech files at least this long are drawn half of the time, though they are few: single words teach no prosody."""
+"""Speech files at least this long are drawn two times of three, though they are few: single words teach no prosody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Source:
     label: str
     concepts: tuple[str, ...]
     band_hz: float
+    gain_db: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ class Recipe:
     """Chances of the draw."""
 
     seconds: float = 2.0
-    speech_share: float = 0.45
+    noisy_speech_share: float = 0.22
+    """One voice and one or two noises, the voice -3…+18 dB above them: what a call or a recording outdoors is like."""
+    speech_share: float = 0.35
     man_and_woman_share: float = 0.10
     sources: tuple[float, ...] = (0.08, 0.60, 0.26, 0.06)
     """Chance of 1, 2, 3, 4 sources."""
@@ -54,6 +57,8 @@ class SceneMaker:
         names = [origin(recording) for recording in recordings]
         for recording, name in zip(recordings, names, strict=True):
             self._by_label[recording.label][name].append(recording)
+        self._noises = sorted({r.label for r in recordings if r.label in NOISES})
+        self._made_noises = [r for r in recordings if r.label == NAMELESS and r.source == PROCEDURAL]
         weights = class_weights(recordings, names)
         self._labels = list(weights)
         self._weights = np.array(list(weights.values()))
@@ -65,7 +70,15 @@ class SceneMaker:
             self._by_voice[recording.speaker, recording.concepts].append(recording)
 
     def draw(self, rng: Rng) -> list[Source]:
-        """One to four sources; no two of them too near each other, save two voices."""
+        """One to four sources with their gains; no two of them too near each other, save two voices."""
+        if self._running and rng.random() < self.recipe.noisy_speech_share and (self._noises or self._made_noises):
+            noises = [self._noise(rng) for _ in range(1 + int(rng.random() < 0.25))]
+            return [replace(self._voice(rng), gain_db=rng.uniform(-3, 18)), *noises]
+        sources = self._sources(rng)
+        low, high = (-10, 15) if rng.random() < 0.2 else (-5, 5)
+        return [replace(source, gain_db=rng.uniform(low, high)) for source in sources]
+
+    def _sources(self, rng: Rng) -> list[Source]:
         if self._running and rng.random() < self.recipe.man_and_woman_share:
             sources = [self._voice(rng, MAN), self._voice(rng, WOMAN)]
         elif self._running and rng.random() < self.recipe.speech_share:
@@ -77,18 +90,28 @@ class SceneMaker:
             sources.append(self._sound(rng, [source.label for source in sources]))
         return sources
 
+    def _noise(self, rng: Rng) -> Source:
+        """A noise made by formula, two times of five; else a recorded one."""
+        if self._made_noises and (not self._noises or rng.random() < 0.4):
+            made = self._made_noises[int(rng.integers(len(self._made_noises)))]
+            return self._finish(cut(self._store[made.file], int(self.length * 1.45), rng), made, rng)
+        return self._of_label(self._noises[int(rng.integers(len(self._noises)))], rng)
+
     def _sound(self, rng: Rng, beside: Sequence[str]) -> Source:
         for _ in range(30):
             label = self._labels[int(rng.choice(len(self._labels), p=self._weights))]
             if not any(too_near(label, other) for other in beside):
                 break
+        return self._of_label(label, rng)
+
+    def _of_label(self, label: str, rng: Rng) -> Source:
         origins = self._by_label[label]
         name = list(origins)[int(rng.integers(len(origins)))]
         recording = origins[name][int(rng.integers(len(origins[name])))]
-        return self._finish(cut(self._store[recording.file], int(self.length * 1.2), rng), recording, rng)
+        return self._finish(cut(self._store[recording.file], int(self.length * 1.45), rng), recording, rng)
 
     def _voice(self, rng: Rng, sex: str = "") -> Source:
-        pool = self._running if self._running and (rng.random() < 0.5 or not self._words) else self._words
+        pool = self._running if self._running and (rng.random() < 2 / 3 or not self._words) else self._words
         for _ in range(200):
             recording = pool[int(rng.integers(len(pool)))]
             if not sex or sex in recording.concepts:
@@ -113,7 +136,10 @@ class SceneMaker:
         return out
 
     def _finish(self, samples: Float32, recording: Recording, rng: Rng) -> Source:
-        samples = _change_speed(samples, rng)[: self.length] if rng.random() < 0.5 else samples[: self.length]
+        lowest, highest = (0.85, 1.15) if recording.label == SPEECH else (0.7, 1.4)
+        changed = rng.random() < 0.6
+        samples = _change_speed(samples, rng.uniform(lowest, highest)) if changed else samples
+        samples = samples[: self.length]
         if rng.random() < 0.15:
             samples = _in_a_room(samples, rng)
         if rng.random() < 0.1:
@@ -122,9 +148,8 @@ class SceneMaker:
         return Source(_to_unit_power(samples), recording.label, recording.concepts, recording.native_sr_hz / 2)
 
 
-def _change_speed(samples: Float32, rng: Rng) -> Float32:
-    """Resampled by 0.85–1.15 (linear interpolation: its loss above 15 kHz is a mild shelf, one more augmentation)."""
-    factor = rng.uniform(0.85, 1.15)
+def _change_speed(samples: Float32, factor: float) -> Float32:
+    """Resampled (linear interpolation: its loss above 15 kHz is a mild shelf, one more augmentation)."""
     at = np.arange(int(len(samples) / factor), dtype=np.float64) * factor
     return np.asarray(np.interp(at, np.arange(len(samples)), samples), np.float32)
 

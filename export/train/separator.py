@@ -20,13 +20,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from export.models.flat import FlatConfig, QueriedSeparator
+from export.models.queried import CONFIGS, QueriedSeparator, core_name
 from export.train import checkpoint
-from export.train.batches import Batch, BatchMaker, prefetch
+from export.train.batches import Batch, BatchMaker, Twice, prefetch
 from export.train.cache import SampleStore, open_recordings
-from export.train.concepts import vocabulary
+from export.train.concepts import umbrellas, vocabulary
 from export.train.corpus import Recording
-from export.train.losses import Losses, Weights, judge
+from export.train.losses import Heard, Losses, Weights, judge
 from export.train.mixtures import held_out_mixtures
 from export.train.procedural import procedural_recordings
 from export.train.scenes import Recipe, SceneMaker
@@ -35,6 +35,8 @@ from export.train.validation import score
 logger = logging.getLogger("winnow.export")
 
 Clock = Callable[[], float]
+CLOCKS: dict[str, Clock] = {"wall": time.monotonic, "cpu": time.process_time}
+"""Seconds of the clock on the wall, or of this process's own work: the fair one on a machine that is shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,9 @@ class Plan:
     """How a run goes. `minutes` is the whole run's length, resumed parts counted in."""
 
     minutes: float = 60.0
-    batch: int = 32
-    rate: float = 1e-3
+    batch: int = 24
+    questions: int = 2
+    rate: float = 2e-3
     warm_up: float = 0.02
     last_rate: float = 0.02
     clip: float = 1.0
@@ -51,7 +54,7 @@ class Plan:
     seed: int = 1
     log_every: int = 50
     save_every_s: float = 120.0
-    validate_every_s: float = 1200.0
+    validate_every_s: float = 3600.0
     bf16: bool = True
 
 
@@ -71,27 +74,34 @@ class Trainer:
         self.plan = plan
         self.device = torch.device(device)
         self.average = checkpoint.Average(self.model)
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=plan.rate, weight_decay=1e-2)
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=plan.rate, weight_decay=1e-2, fused=True)
         self.steps = 0
         self.elapsed_s = 0.0
+        self.cpu_s = 0.0
         self.last_state: Tensor | None = None
 
     def step(self, batch: Batch) -> Losses:
         """One descent. Half of the sequences start where another one ended: a live session's state is never new."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(self.elapsed_s / (60 * self.plan.minutes), self.plan)
-        mixture, target = self._to_device(batch.mixture), self._to_device(batch.target)
-        power = mixture.real.square() + mixture.imag.square()
-        asked, hint = self._to_device(batch.asked), self._to_device(batch.hint)
+        own, questions = self._to_device(batch.own), batch.asked.shape[1]
+        target, across, asked, hint, truth = (
+            self._to_device(array).flatten(0, 1)
+            for array in (batch.target, batch.across, batch.asked, batch.hint, batch.active)
+        )
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.bf16):
-            logits, active, state = self.model(power, asked, hint, self._start(len(power)))
-        losses = judge(logits.float(), active.float(), mixture, target,
-                       self._to_device(batch.active), self._to_device(batch.scored), Weights())  # fmt: skip
+            logits, active, state = self.model.answer(own, asked, hint, self._start(len(asked), questions))
+        own, scored = (x.repeat_interleave(questions, 0) for x in (own, self._to_device(batch.scored)))
+        losses = judge(logits.float(), active.float(), Heard(own, target, across, scored), truth, Weights())
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
-        self.optimiser.step()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
         self.steps += 1
+        if not torch.isfinite(norm):  # one such step would undo the run
+            logger.warning("step %d has no finite gradient: left out", self.steps)
+            self.last_state = None
+            return losses
+        self.optimiser.step()
         self.average.update(self.model, self.steps)
         self.last_state = state.detach().float()
         return losses
@@ -99,11 +109,11 @@ class Trainer:
     def _to_device(self, array: Any) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
-    def _start(self, size: int) -> Tensor:
+    def _start(self, size: int, questions: int) -> Tensor:
         state = self.model.initial_state(size)
         if self.last_state is not None and self.last_state.shape == state.shape:
-            carried = int(size * self.plan.carry)
-            state[:, :carried] = self.last_state.roll(1, 1)[:, :carried]
+            carried = int(size // questions * self.plan.carry) * questions
+            state[:, :carried] = self.last_state.roll(questions, 1)[:, :carried]
         return state
 
     def content(self) -> dict[str, Any]:
@@ -115,6 +125,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "steps": self.steps,
             "elapsed_s": self.elapsed_s,
+            "cpu_s": self.cpu_s,
             "last_state": self.last_state,
             "plan": asdict(self.plan),
         }
@@ -129,6 +140,7 @@ class Trainer:
         self.average.weights = {name: value.float().to(self.device) for name, value in content["ema"].items()}
         self.optimiser.load_state_dict(content["optimiser"])
         self.steps, self.elapsed_s = int(content["steps"]), float(content["elapsed_s"])
+        self.cpu_s = float(content.get("cpu_s", 0.0))
         last = content["last_state"]
         self.last_state = None if last is None else last.to(self.device)
 
@@ -151,10 +163,16 @@ def run(trainer: Trainer, batches: Iterable[Batch], folder: Path, validate: Call
         clock: Clock = time.monotonic) -> None:  # fmt: skip
     """Train until the plan's minutes are over, logging, validating and saving into `folder` on the way."""
     log, plan = RunLog(folder / "log.jsonl"), trainer.plan
-    before = clock() - trainer.elapsed_s
+    before, worked_before = clock() - trainer.elapsed_s, time.process_time() - trainer.cpu_s
     saved = validated = trainer.elapsed_s
     log.write(
-        event="start", steps=trainer.steps, elapsed_s=trainer.elapsed_s, threads=torch.get_num_threads(), **asdict(plan)
+        event="start",
+        steps=trainer.steps,
+        elapsed_s=trainer.elapsed_s,
+        threads=torch.get_num_threads(),
+        core=core_name(trainer.model.core.config),
+        sizes=asdict(trainer.model.core.config),
+        **asdict(plan),
     )
     sums: dict[str, float] = {}
     summed = 0
@@ -163,7 +181,7 @@ def run(trainer: Trainer, batches: Iterable[Batch], folder: Path, validate: Call
         for name in ("total", "spectral", "si_sdr_db", "active", "absent_db"):
             sums[name] = sums.get(name, 0.0) + float(getattr(losses, name).detach())
         summed += 1
-        trainer.elapsed_s = clock() - before
+        trainer.elapsed_s, trainer.cpu_s = clock() - before, time.process_time() - worked_before
         if trainer.steps % plan.log_every == 0:
             means = {name: value / summed for name, value in sums.items()}
             log.write(event="train", steps=trainer.steps, elapsed_s=trainer.elapsed_s, **means)
@@ -219,7 +237,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the whole run, resumed parts included")
-    parser.add_argument("--batch", type=int, default=32, help="mixtures of two seconds in a step")
+    parser.add_argument("--core", choices=tuple(CONFIGS), default="linear")
+    parser.add_argument("--sizes", type=json.loads, default={}, help='JSON of the core\'s sizes: {"width": 256}')
+    parser.add_argument("--batch", type=int, default=Plan().batch, help="mixtures of two seconds in a step")
+    parser.add_argument("--questions", type=int, default=Plan().questions, help="questions asked of each mixture")
+    parser.add_argument("--rate", type=float, default=Plan().rate, help="highest learning rate")
+    parser.add_argument("--seed", type=int, default=Plan().seed, help="of the mixtures")
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="what --minutes counts")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from RUNS/latest.pt")
     parser.add_argument("--from", dest="start", type=Path, help="start from the weights of this checkpoint")
@@ -235,16 +259,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.manual_seed(1)
     train, held_out, store = open_corpus(options.data, options.cache or options.runs / "cache")
     concepts = vocabulary(train)
-    plan = Plan(minutes=options.minutes, batch=options.batch)
-    trainer = Trainer(QueriedSeparator(concepts, FlatConfig()), plan, options.device)
+    plan = Plan(minutes=options.minutes, batch=options.batch, questions=options.questions, rate=options.rate,
+                seed=options.seed)  # fmt: skip
+    config = CONFIGS[options.core](**options.sizes)
+    trainer = Trainer(QueriedSeparator(concepts, config), plan, options.device)
     if options.resume:
         trainer.restore(checkpoint.load(options.runs / "latest.pt"))
     elif options.start:
         trainer.model.load_state_dict(checkpoint.build(checkpoint.load(options.start)).state_dict())
         trainer.average = checkpoint.Average(trainer.model)
     logger.info("%d recordings, %d concepts, from step %d", len(train), len(concepts), trainer.steps)
-    maker = BatchMaker(SceneMaker(train, store, Recipe()), concepts, plan.batch, plan.seed)
-    run(trainer, prefetch(maker, trainer.steps), options.runs, small_validation(held_out, store))
+    maker = BatchMaker(
+        SceneMaker(train, store, Recipe()), concepts, plan.batch, plan.seed,
+        questions=plan.questions, banded=trainer.model.banded, umbrellas=umbrellas(concepts),
+    )  # fmt: skip
+    validate = small_validation(held_out, store)
+    run(trainer, prefetch(Twice(maker), trainer.steps), options.runs, validate, CLOCKS[options.clock])
     return 0
 
 

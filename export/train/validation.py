@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from engine.score import si_sdr_db
-from export.models.flat import QueriedSeparator
+from export.models.queried import QueriedSeparator
 from export.train.frames import Float32, analyse, synthesise
 from export.train.mixtures import Mixture
 
@@ -25,7 +25,7 @@ class Scores:
 
     improvement_db: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     rest_improvement_db: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    swapped: list[bool] = field(default_factory=list)
+    swapped: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
     absent_db: list[float] = field(default_factory=list)
 
     def mean_db(self) -> dict[str, float]:
@@ -39,27 +39,35 @@ class Scores:
             "mean_db": float(np.mean(means)) if means else 0.0,
             "median_db": float(np.median(means)) if means else 0.0,
             "absent_db": float(np.mean(self.absent_db)) if self.absent_db else 0.0,
-            "wrong_nearer": float(np.mean(self.swapped)) if self.swapped else 0.0,
+            "wrong_nearer": self.wrong_nearer(self.swapped),
         }
 
+    def wrong_nearer(self, concepts: Iterable[str]) -> float:
+        """How often, over mixtures of `concepts`, the output was nearer to the other source."""
+        swapped = [wrong for concept in concepts for wrong in self.swapped.get(concept, ())]
+        return float(np.mean(swapped)) if swapped else 0.0
 
-def separate(model: QueriedSeparator, samples: Float32, concept: str) -> Float32:
-    """`[n]` samples of the concept in `[n]` samples, by one call of the network on all frames."""
+
+def separate(model: QueriedSeparator, samples: Float32, *concepts: str) -> Float32:
+    """`[n]` samples of the concepts in `[n]` samples, by one call of the network on all frames."""
     spectrum = analyse(samples)
     power = torch.from_numpy(np.square(spectrum.real) + np.square(spectrum.imag))[None]
     asked = torch.zeros(1, len(model.concepts))
-    asked[0, model.concepts.index(concept)] = 1
+    asked[0, [model.concepts.index(concept) for concept in concepts]] = 1
     with torch.no_grad():
         logits, _, _ = model(power, asked, torch.zeros(1, power.shape[1], 2), model.initial_state(1))
     gains = torch.sigmoid(logits)[0].numpy()
     return synthesise((spectrum * gains).astype(np.complex64))
 
 
-def score(model: QueriedSeparator, mixtures: Iterable[Mixture], *, absent: Sequence[str] = ()) -> Scores:
-    """Scores over the mixtures; `absent` are concepts tried where neither source answers to them, in turn."""
-    scores = Scores()
+def score(
+    model: QueriedSeparator, mixtures: Iterable[Mixture], *, absent: Sequence[str] = (), umbrella: Iterable[str] = ()
+) -> Scores:
+    """Scores over the mixtures; `absent` are concepts tried where neither source answers to them, in turn; with an
+    `umbrella` all its members are asked for in place of the one concept."""
+    scores, umbrella = Scores(), list(umbrella)
     for number, mixture in enumerate(mixtures):
-        estimate = _inner(separate(model, mixture.samples, mixture.concept))
+        estimate = _inner(separate(model, mixture.samples, *(umbrella or [mixture.concept])))
         samples, target, rest = (_inner(x[: len(estimate) + 2 * EDGE])
                                  for x in (mixture.samples, mixture.target, mixture.rest))  # fmt: skip
         if not target.any():
@@ -69,7 +77,7 @@ def score(model: QueriedSeparator, mixtures: Iterable[Mixture], *, absent: Seque
         if rest.any():
             gained = si_sdr_db(samples - estimate, rest) - si_sdr_db(samples, rest)
             scores.rest_improvement_db[mixture.concept].append(gained)
-            scores.swapped.append(si_sdr_db(estimate, rest) > right)
+            scores.swapped[mixture.concept].append(si_sdr_db(estimate, rest) > right)
         if absent and number % 4 == 0:
             concept = absent[(number // 4) % len(absent)]
             if concept not in (mixture.concept, *mixture.other_concepts):

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SHARED = {
-    "load", "mixtures", "peers_picture", "peers_scores", "peers_streams", "report", "server_process",
+    "load", "mixtures", "one_mask", "peers_picture", "peers_scores", "peers_streams", "report", "server_process",
     "webrtc_client", "webrtc_stock",
 }  # fmt: skip
 QUESTIONS = sorted(path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py") if path.stem not in SHARED)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.onsets import BEGIN, cut_s, masked_target, row_of
+from benchmarks.quality import isolated
 from engine.bundle import load_bundle
 from engine.frames import Samples, Vector
 from export.train.corpus import SAMPLE_RATE
@@ -41,11 +42,21 @@ def test_what_is_not_heard_in_the_mixture_has_no_onset() -> None:
     assert cut_s(target, target, 100 * rest, -10.0) is None
 
 
-def test_what_the_mask_leaves_of_the_target_is_found_through_the_engine() -> None:
+def test_a_mask_of_ones_leaves_the_whole_target() -> None:
     target, rest = (part[None] for part in beginning_at_one_second())
     mixed: Samples = target + rest
     kept = masked_target(load_bundle("identity"), mixed, target, "speech")
+    assert kept.shape == target.shape
     assert np.abs(kept - target).max() < 1e-5
+
+
+def test_the_mask_is_the_mixtures_own_so_its_parts_add_up_to_what_a_mono_session_gives() -> None:
+    target, rest = (part[None] for part in beginning_at_one_second())
+    bundle, mixed = load_bundle("default"), target + rest
+    parts = [masked_target(bundle, mixed, part, "rain") for part in (target, rest)]
+    whole = isolated(bundle, mixed, "rain")
+    assert np.abs(whole).max() > 0.01
+    assert np.abs(parts[0] + parts[1] - whole).max() < 1e-4
 
 
 def test_rows_say_how_many_are_too_long() -> None:

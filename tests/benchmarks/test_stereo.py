@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.quality import inner, isolated
 from benchmarks.stereo import WIDEST_S, both_ways, compared, placed
 from engine.bundle import load_bundle
+from engine.score import si_sdr_db
 from export.train.corpus import SAMPLE_RATE
 from export.train.mixtures import Mixture
 
@@ -38,6 +40,18 @@ def test_the_identity_improves_nothing_either_way() -> None:
     mixture = Mixture(target + rest, target, rest, "speech", "rain", ("rain",), 0.0)
     ways = both_ways(load_bundle("identity"), mixture, np.random.default_rng(5), spaced=True)
     assert ways == pytest.approx((0.0, 0.0), abs=1e-3)
+
+
+def test_per_channel_is_what_a_stereo_session_does_and_mid_is_not() -> None:
+    bundle, heard, rest = load_bundle("default"), noise(4), noise(3)
+    mixture = Mixture(heard + rest, heard, rest, "rain", "speech", ("speech",), 0.0)
+    mid_db, apart_db = both_ways(bundle, mixture, np.random.default_rng(5), spaced=True)
+    rng = np.random.default_rng(5)
+    target, other = (placed(part, rng, spaced=True) for part in (heard, rest))
+    found = isolated(bundle, target + other, "rain")
+    floor_db = si_sdr_db(inner(target + other), inner(target))
+    assert apart_db == pytest.approx(si_sdr_db(inner(found), inner(target)) - floor_db)
+    assert abs(mid_db - apart_db) > 1e-3
 
 
 def test_compared_mixture_by_mixture() -> None:

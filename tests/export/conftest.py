@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from export.models.flat import FlatConfig, QueriedSeparator
+from export.models.flat import FlatConfig
+from export.models.linear import LinearConfig
+from export.models.queried import QueriedSeparator
 from export.train.batches import BatchMaker
 from export.train.cache import SampleStore
 from export.train.concepts import vocabulary
@@ -85,12 +87,21 @@ def scenes(recordings: list[Recording], store: SampleStore) -> SceneMaker:
 @pytest.fixture
 def maker(recordings: list[Recording], scenes: SceneMaker) -> BatchMaker:
     """Batches of six."""
-    return BatchMaker(scenes, vocabulary(recordings), size=6, seed=5)
+    return BatchMaker(scenes, vocabulary(recordings), size=3, seed=5, questions=2)
 
 
 @pytest.fixture
 def model(recordings: list[Recording]) -> QueriedSeparator:
     """A small separator for the tiny corpus' five concepts."""
+    import torch
+
+    torch.manual_seed(0)
+    return QueriedSeparator(vocabulary(recordings), LinearConfig(width=32, inner=32, blocks=2, query=16))
+
+
+@pytest.fixture
+def flat_model(recordings: list[Recording]) -> QueriedSeparator:
+    """A small flat separator for the same concepts."""
     import torch
 
     torch.manual_seed(0)

@@ -4,7 +4,7 @@ from typing import Any
 
 from export.card import write_card
 from export.manifest import concept_entries
-from export.models.flat import QueriedSeparator
+from export.models.queried import QueriedSeparator
 from export.train.corpus import Recording
 from tests.export.conftest import recording
 
@@ -29,7 +29,7 @@ def report() -> dict[str, Any]:
 def test_a_card_names_sources_licences_and_bad_scores(model: QueriedSeparator, recordings: list[Recording]) -> None:
     scores = report()
     data = [*recordings, recording("x.opus", "rain", source="rain/fall")]
-    card = write_card(model, data, concept_entries(model.concepts, scores["concepts"]), scores, RUN)
+    card = write_card(model, data, concept_entries(model.concepts, scores["concepts"]), scores, RUN, "tiny")
     assert "| rain | -1.50 | 6 | experimental |" in card
     assert "| speech | +4.25 | 90 | advertised |" in card
     assert "| whistle | not scored | 0 | experimental |" in card
@@ -40,4 +40,16 @@ def test_a_card_names_sources_licences_and_bad_scores(model: QueriedSeparator, r
 
 
 def test_a_bundle_without_scores_says_so(model: QueriedSeparator, recordings: list[Recording]) -> None:
-    assert "Not measured" in write_card(model, recordings, concept_entries(model.concepts, {}), {}, RUN)
+    assert "Not measured" in write_card(model, recordings, concept_entries(model.concepts, {}), {}, RUN, "tiny")
+
+
+def test_a_card_describes_the_network_it_is_about(
+    model: QueriedSeparator, flat_model: QueriedSeparator, recordings: list[Recording]
+) -> None:
+    rows = concept_entries(model.concepts, {})
+    linear = write_card(model, recordings, rows, {}, RUN, "tiny", int8=True)
+    assert "# tiny" in linear
+    assert "weights of 8 bits" in linear
+    assert "2 × [norm → gated linear recurrence(32)" in linear
+    assert "`state [B,768]`" in linear
+    assert "GRU(32)" in write_card(flat_model, recordings, rows, {}, RUN, "tiny")

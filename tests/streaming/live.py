@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from engine.bundle import Bundle
 from streaming.app import uvicorn_server
 from streaming.live_server import LiveServer
+from streaming.live_socket import LiveSocket
 from streaming.runner import Runner
 from streaming.settings import Settings
 
@@ -68,6 +69,12 @@ class House:
         """The one session that runs."""
         (runner,) = self.live.sessions.values()
         return runner
+
+    def only_socket(self) -> LiveSocket:
+        """The WebSocket of the one session that runs."""
+        socket = self.only_session().socket
+        assert isinstance(socket, LiveSocket)
+        return socket
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from engine.bundle import Bundle
 from engine.config import Counters, SessionConfig
 from engine.prompt import Target
@@ -18,8 +20,20 @@ def test_started_and_updated_show_only_the_tracks_that_go_out(identity: Bundle) 
     assert [track["name"] for track in message["tracks"]] == ["residual"]
     assert (message["audio"]["sample_rate"], message["audio"]["input_sample_rate"]) == (8000, 16000)
     assert message["latency"]["algorithmic_ms"] == session.latency.algorithmic_ms
-    assert message["targets"][0]["understood"][0].keys() == {"label", "score"}
+    assert message["targets"][0]["understood"][0].keys() == {"label", "score", "status"}
     assert [track["name"] for track in updated(7, session, {0, 1})["tracks"]] == ["a/target", "residual"]
+    session.close()
+
+
+def test_what_was_understood_is_told_with_what_to_expect_of_it(identity: Bundle) -> None:
+    own = identity.with_concepts({"bagpipes": np.ones(identity.spec.query_size)})
+    session = Session(own, SessionConfig(48000, 1, (Target("a", "no bagpipes and no spech"),)))
+    (told,) = updated(0, session, {0})["targets"]
+    assert told["everything_but"]
+    assert told["understood"] == [
+        {"label": "bagpipes", "score": 1.0, "status": "experimental"},
+        {"label": "speech", "score": 0.8, "status": "advertised"},
+    ]
     session.close()
 
 

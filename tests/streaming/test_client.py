@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from engine.bundle import Bundle
 from engine.errors import BadInput, UnknownPrompt
 from engine.frames import Samples
 from engine.prompt import Target
-from streaming import client
+from streaming import client_connection
 from streaming.client import Disconnected, Hop, LiveClient
 from streaming.errors import Refusal
+from streaming.tokens import TokenRequest
 from tests.streaming.live import house
 from tests.streaming.media_files import tone
 
@@ -104,7 +106,72 @@ async def test_a_key_is_asked_for_and_sent(identity: Bundle) -> None:
             assert live.started["tracks"]
 
 
-async def test_a_lost_connection_is_replaced_and_flagged(identity: Bundle) -> None:
+class Scissors:
+    """A network that breaks every now and then: after some thousand bytes, in the middle of anything, either way."""
+
+    def __init__(self, port: int, seed: int, breaks: int) -> None:
+        self._port, self._random, self._breaks = port, random.Random(seed), breaks
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.cut = 0
+
+    async def __aenter__(self) -> str:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def __aexit__(self, *error: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._port)
+        budget = [self._random.randrange(2_000, 400_000) if self.cut < self._breaks else 1 << 40]
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            try:
+                while data := await source.read(self._random.randrange(1, 5000)):
+                    budget[0] -= len(data)
+                    if budget[0] < 0:
+                        break
+                    sink.write(data)
+                    await sink.drain()
+            except OSError:
+                pass
+            self.cut += budget[0] < 0 and not writer.transport.is_closing()
+            for end in (writer, back):
+                if budget[0] < 0:
+                    end.transport.abort()
+                else:
+                    end.close()
+
+        for source, sink in ((reader, back), (there, writer)):
+            task = asyncio.create_task(pump(source, sink))
+            self._tasks.add(task)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_over_a_network_that_breaks_everything_comes_once(identity: Bundle, seed: int) -> None:
+    samples = tone(3 * 48000 + seed)
+    async with house(identity, outbox_ms=60_000) as home:
+        scissors = Scissors(home.port, seed, breaks=4)
+        async with scissors as url, LiveClient(url, prompt="speech", residual=True) as live:
+            hops = await talk(live, samples)
+        assert scissors.cut >= 2
+        # Some are cut while they shake hands: those are attempts, not connections.
+        assert 1 <= live.totals.resumes == live.totals.reconnects <= scissors.cut
+    assert live.totals.lost_samples == 0
+    for track in ("target/target", "residual"):
+        ends = np.cumsum([hop.samples.shape[1] for hop in hops[track]])
+        assert [hop.pts for hop in hops[track][1:]] == ends[:-1].tolist()
+        assert not any(hop.discontinuity for hop in hops[track])
+        assert [hop.last for hop in hops[track]].index(True) == len(hops[track]) - 1
+    assert np.max(np.abs(joined(hops["target/target"]) - samples)) <= 1.0 / 32768
+    assert np.max(np.abs(joined(hops["residual"]))) <= 2.0 / 32768
+
+
+async def test_another_server_takes_over_with_the_discontinuity_flag(identity: Bundle) -> None:
     again = asyncio.Event()
     starts = 0
 
@@ -114,34 +181,62 @@ async def test_a_lost_connection_is_replaced_and_flagged(identity: Bundle) -> No
         if starts == 2:
             again.set()
 
-    samples = tone(48000)
+    samples = tone(2 * 48000)
     async with house(identity, outbox_ms=60_000) as home, LiveClient(home.url, prompt="speech", on_event=heard) as live:
-        await live.send(samples)
+        await live.send(samples[:, :48000])
         first = await anext(live)
-        home.only_session().socket.transport.abort()
+        runner = home.only_session()
+        home.only_socket().transport.abort()
         async with asyncio.timeout(20):
+            while not runner.is_away:  # noqa: ASYNC110 - nothing tells a test of it
+                await asyncio.sleep(0)
+            runner.evict()  # what a new server would know of it: nothing
             await again.wait()
-        assert live.totals.reconnects == 1
-        gone = live.totals.sent_samples
-        hops = (await talk(live, samples))["target/target"]
-    assert not first.discontinuity
-    flagged = [hop for hop in hops if hop.discontinuity]
-    assert len(flagged) == 1
-    assert flagged[0].pts == gone  # pts goes on counting what was sent
-    assert hops[-1].pts + hops[-1].samples.shape[1] == gone + 48000
+        hops = [first, *(await talk(live, samples[:, 48000:]))["target/target"]]
+    assert (live.totals.reconnects, live.totals.resumes, live.totals.lost_samples) == (1, 0, 0)
+    # It takes over where nothing had come back yet: the sound is whole, and the seam is named.
+    torn = [hop for hop in hops if hop.discontinuity]
+    assert len(torn) == 1
+    assert np.max(np.abs(joined(hops) - samples)) <= 1.0 / 32768
+    ends = np.cumsum([hop.samples.shape[1] for hop in hops])
+    assert [hop.pts for hop in hops[1:]] == ends[:-1].tolist()
 
 
-async def test_what_is_sent_without_a_connection_is_counted_as_lost(identity: Bundle) -> None:
+async def test_what_is_sent_without_a_connection_is_sent_later(identity: Bundle) -> None:
+    samples = tone(2 * 48000)
+    async with house(identity, outbox_ms=60_000) as home, LiveClient(home.url, prompt="speech") as live:
+        await live.send(samples[:, :480])
+        home.only_socket().transport.abort()
+        async with asyncio.timeout(20):
+            while live._sender.socket is not None:  # noqa: ASYNC110 - nothing tells a test of it
+                await asyncio.sleep(0)
+        await live.send(samples[:, 480:48000])
+        hops = (await talk(live, samples[:, 48000:]))["target/target"]
+    assert live.totals.lost_samples == 0
+    assert np.max(np.abs(joined(hops) - samples)) <= 1.0 / 32768
+
+
+async def test_without_reconnecting_a_lost_connection_is_the_end(identity: Bundle) -> None:
     async with house(identity, outbox_ms=60_000) as home:
         live = LiveClient(home.url, prompt="speech", reconnect_s=0.0)
         async with live:
-            home.only_session().socket.transport.abort()
+            home.only_socket().transport.abort()
             with pytest.raises(Disconnected):
                 await collect(live)
             with pytest.raises(Disconnected):
                 await live.send(tone(480))
             with pytest.raises(Disconnected):
                 await anext(live)  # and again: it does not hang
+
+
+async def test_a_token_is_as_good_as_a_key(identity: Bundle) -> None:
+    key = "a-key-of-sixteen-letters"
+    async with house(identity, api_keys=(key,)) as home:
+        token = home.live.gate.mint.issue(TokenRequest(), home.live.gate.owner(f"Key {key}"))["token"]
+        async with LiveClient(home.url, prompt="speech", token=token) as live:
+            assert len((await talk(live, tone(4800)))["target/target"]) > 0
+        with pytest.raises(Refusal, match="token"):
+            await LiveClient(home.url, prompt="speech", token=token).__aenter__()
 
 
 async def test_nobody_there_is_said_at_once() -> None:
@@ -154,7 +249,7 @@ async def test_nobody_there_is_said_at_once() -> None:
 
 
 async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_CONNECT_S", 0.2)
+    monkeypatch.setattr(client_connection, "CONNECT_S", 0.2)
     done = asyncio.Event()
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -52,7 +52,7 @@ def test_several_prompts_another_folder_no_residual(tmp_path: Path, identity: Bu
     assert file.read_bytes() == before
     told = json.loads(json.dumps(report.as_json()))
     assert [one["prompt"] for one in told["outputs"]] == ["speech", "Rain!", "rain"]
-    assert told["outputs"][0]["understood"] == [{"label": "speech", "score": 1.0}]
+    assert told["outputs"][0]["understood"] == [{"label": "speech", "score": 1.0, "status": "advertised"}]
 
 
 def test_a_video_comes_back_as_a_video_too(tmp_path: Path, identity: Bundle) -> None:

@@ -109,7 +109,7 @@ async def test_the_client_may_close_first(server: House) -> None:
 async def test_pings_of_a_client_that_does_not_read_do_not_pile_up(server: House) -> None:
     async with server.raw() as link:
         await next_text(link, "started")
-        socket = server.only_session().socket
+        socket = server.only_socket()
         assert isinstance(socket, LiveSocket)
         link.transport.pause_reading()
         for _ in range(400):
@@ -124,7 +124,7 @@ async def test_pings_of_a_client_that_does_not_read_do_not_pile_up(server: House
 async def test_an_oversized_message_is_skipped_and_not_kept(server: House) -> None:
     async with server.raw() as link:
         await next_text(link, "started")
-        socket = server.only_session().socket
+        socket = server.only_socket()
         link.transport.write(b"\x82\xff" + (16 * 65536).to_bytes(8, "big") + bytes(4))
         for _ in range(16):
             link.transport.write(bytes(65536))

@@ -14,7 +14,21 @@ from websockets.asyncio.client import connect
 
 from engine.bundle import Bundle
 from engine.resample import converted_count
-from tests.streaming.live import END, HEADER, START, House, cut, framed_messages, house, listen, next_text, noise, talk
+from tests.fakes import ManualClock
+from tests.streaming.live import (
+    END,
+    HEADER,
+    START,
+    Heard,
+    House,
+    cut,
+    framed_messages,
+    house,
+    listen,
+    next_text,
+    noise,
+    talk,
+)  # fmt: skip
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -40,11 +54,70 @@ async def test_with_the_key_all_is_well(identity: Bundle) -> None:
             assert (await web.get("/v1/sessions")).status_code == 200
 
 
-async def test_tokens_are_refused_by_name(identity: Bundle) -> None:
-    async with house(identity) as server:
-        async with connect(f"{server.url}?prompt=speech", subprotocols=["winnow.v1", "token.abc"]) as link:  # type: ignore[list-item]
+async def mint(web: httpx.AsyncClient, **body: Any) -> str:
+    answer = await web.post("/v1/tokens", json=body)
+    assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
+    return str(answer.json()["token"])
+
+
+async def with_token(server: House, token: str, query: str = "?prompt=speech") -> Heard:
+    """A session that a browser would begin."""
+    async with connect(f"{server.url}{query}", subprotocols=["winnow.v1", f"token.{token}"]) as link:  # type: ignore[list-item]
+        assert link.subprotocol == "winnow.v1"
+        return await talk(link, [END])
+
+
+async def test_a_key_mints_a_token_and_the_token_starts_one_session(identity: Bundle) -> None:
+    headers = {"Authorization": f"Key {KEY}"}
+    async with house(identity, api_keys=(KEY,)) as server:
+        async with httpx.AsyncClient(base_url=server.http, headers=headers) as web:
+            token, other, reader = await mint(web), await mint(web), await mint(web, scopes=["read"])
+            assert (await web.post("/v1/tokens", json={"ttl": 5})).status_code == 400
+            assert (await web.post("/v1/tokens", content=bytes(5000))).status_code == 413
+        async with httpx.AsyncClient(base_url=server.http) as web:
+            refused = await web.post("/v1/tokens", headers={"Authorization": f"Bearer {token}"})
+            assert (refused.status_code, refused.json()["code"]) == (401, "unauthorised")
+            assert (await web.get("/v1/models", headers={"Authorization": f"Bearer {reader}"})).status_code == 200
+            assert (await web.get("/v1/models", headers={"Authorization": f"Bearer {token}"})).status_code == 403
+            assert (await web.get("/v1/models", params={"token": reader})).status_code == 401
+        assert (await with_token(server, token)).close == 1000
+        heard = await with_token(server, token)
+        assert (heard.close, heard.error["code"], heard.error["reason"]) == (4401, "unauthorised", "token_used")
+        # An unknown word is no session: the token may try again.
+        heard = await with_token(server, other, "?prompt=xyzzyplugh")
+        assert heard.error["code"] == "unknown_prompt"
+        await server.empty()
+        async with connect(
+            f"{server.url}?prompt=speech", additional_headers={"Authorization": f"Bearer {other}"}
+        ) as link:
+            assert (await talk(link, [END])).close == 1000
+        heard = await with_token(server, reader)
+        assert (heard.close, heard.error["code"]) == (1008, "forbidden")
+        heard = await with_token(server, "abc")
+        assert (heard.close, heard.error["reason"]) == (4401, "token_invalid")
+        async with connect(f"{server.url}?prompt=speech&token={other}") as link:
+            assert (await talk(link, [])).close == 4401
+
+
+async def test_a_token_ends_when_it_says_and_limits_its_session(identity: Bundle) -> None:
+    async with house(identity, idle_s=0.4) as server:
+        now = ManualClock(1.8e9)
+        server.live.gate.mint._clock = now
+        async with httpx.AsyncClient(base_url=server.http) as web:
+            late, short = await mint(web), await mint(web, max_session_s=0.2)
+        assert (await with_token(server, short, "")).close == 1000
+        async with httpx.AsyncClient(base_url=server.http) as web:
+            short = await mint(web, max_session_s=0.2)
+        async with connect(f"{server.url}?prompt=speech", subprotocols=["winnow.v1", f"token.{short}"]) as link:  # type: ignore[list-item]
             heard = await talk(link, [])
-        assert (heard.close, heard.error["code"]) == (4401, "not_supported_yet")
+        assert (heard.close, heard.error["code"]) == (4408, "over_time")
+        now.advance(60.0)
+        heard = await with_token(server, late)
+        assert (heard.close, heard.error["reason"]) == (4401, "token_expired")
+
+
+async def test_our_subprotocol_is_answered(identity: Bundle) -> None:
+    async with house(identity) as server:
         async with connect(f"{server.url}?prompt=speech", subprotocols=["winnow.v1"]) as link:  # type: ignore[list-item]
             assert link.subprotocol == "winnow.v1"
             assert (await talk(link, [END])).close == 1000
@@ -149,7 +222,7 @@ async def test_tracks_carry_pts_and_sequence(server: House) -> None:
     assert [(track["index"], track["name"]) for track in started["tracks"]] == [(0, "voice/target"), (1, "residual")]
     assert {"session", "resume_token", "audio", "latency", "targets"} <= started.keys()
     assert {"algorithmic_ms", "window", "hop", "lookahead", "crossfade"} <= started["latency"].keys()
-    assert started["targets"][0]["understood"][0].keys() == {"label", "score"}
+    assert started["targets"][0]["understood"][0].keys() == {"label", "score", "status"}
     for index in (0, 1):
         payload, headers = heard.track(index)
         assert len(payload) == len(sound.tobytes())

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
 
-from export.train import cache
 from export.train.cache import SampleStore, build_cache, decode, open_recordings
+from export.train.corpus import Recording
 from tests.export.conftest import recording
 
 
@@ -25,18 +28,100 @@ def test_decoding_resamples_to_48_khz_mono(tmp_path: Path) -> None:
     assert abs(int(samples.max()) - 8192) < 300
 
 
-def test_a_cache_gives_back_what_was_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "PARTS", 1)
-    for name in ("a.wav", "b.wav"):
-        write_tone(tmp_path / "data" / name)
-    recordings = [recording(name, "whistle") for name in ("a.wav", "b.wav")]
-    build_cache(tmp_path / "data", recordings, tmp_path / "cache", workers=1)
+def make(folder: Path, *names: str) -> list[Recording]:
+    """Recordings of these names, each of a length of its own."""
+    for number, name in enumerate(names):
+        write_tone(folder / name, seconds=0.3 + 0.05 * number)
+    return [recording(name, "whistle") for name in names]
+
+
+def as_it_is(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_a_cache_gives_back_what_was_decoded(tmp_path: Path) -> None:
+    recordings = make(tmp_path / "data", "a.wav", "b.wav", "c.wav", "d.wav", "e.wav")
+    build_cache(tmp_path / "data", recordings, tmp_path / "cache", workers=2)
     store = SampleStore.open(tmp_path / "cache")
-    assert "a.wav" in store
-    np.testing.assert_array_equal(store["b.wav"], decode(tmp_path / "data" / "b.wav"))
-    before = (tmp_path / "cache" / "part-0.i16").stat().st_mtime_ns
+    for item in recordings:
+        np.testing.assert_array_equal(store[item.file], decode(tmp_path / "data" / item.file))
+    assert "f.wav" not in store
+    assert not list((tmp_path / "cache").glob("*.tmp"))
+    before = as_it_is(tmp_path / "cache")
     build_cache(tmp_path / "data", recordings, tmp_path / "cache")
-    assert (tmp_path / "cache" / "part-0.i16").stat().st_mtime_ns == before
+    assert as_it_is(tmp_path / "cache") == before
+
+
+def test_one_recording_makes_a_cache_that_opens(tmp_path: Path) -> None:
+    build_cache(tmp_path / "data", make(tmp_path / "data", "a.wav"), tmp_path / "cache", workers=1)
+    assert len(SampleStore.open(tmp_path / "cache")["a.wav"])
+
+
+def test_a_part_without_samples_is_opened(tmp_path: Path) -> None:
+    for name, index in (("part-0", "{}"), ("part-1", '{"silent.wav": [0, 0]}')):
+        (tmp_path / f"{name}.i16").write_bytes(b"")
+        (tmp_path / f"{name}.json").write_text(index, encoding="utf-8")
+    assert SampleStore.open(tmp_path)["silent.wav"].shape == (0,)
+
+
+def test_a_few_of_the_recordings_change_nothing_in_a_fuller_cache(tmp_path: Path) -> None:
+    recordings = make(tmp_path / "data", "a.wav", "b.wav", "c.wav", "d.wav", "e.wav")
+    build_cache(tmp_path / "data", recordings, tmp_path / "cache", workers=1)
+    before = as_it_is(tmp_path / "cache")
+    build_cache(tmp_path / "data", recordings[1:3], tmp_path / "cache", workers=1)
+    assert as_it_is(tmp_path / "cache") == before
+
+
+def test_further_recordings_come_beside_those_that_are_there(tmp_path: Path) -> None:
+    recordings = make(tmp_path / "data", "a.wav", "b.wav", "c.wav", "d.wav", "e.wav", "f.wav")
+    build_cache(tmp_path / "data", recordings[:4], tmp_path / "cache", workers=1)
+    before = as_it_is(tmp_path / "cache")
+    build_cache(
+        tmp_path / "data", recordings[2:], tmp_path / "cache", workers=1
+    )  # some there, some not, some not asked
+    assert before.items() <= as_it_is(tmp_path / "cache").items()
+    store = SampleStore.open(tmp_path / "cache")
+    for item in recordings:
+        np.testing.assert_array_equal(store[item.file], decode(tmp_path / "data" / item.file))
+
+
+def test_processes_that_decode_at_once_leave_one_whole_cache(tmp_path: Path) -> None:
+    recordings = make(tmp_path / "data", *(f"{number}.wav" for number in range(8)))
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from export.train.cache import build_cache
+        from export.train.corpus import Recording
+        data, cache, *files = sys.argv[1:]
+        sys.stdin.readline()  # all of them begin at the same moment
+        made = [Recording(file, "whistle", (), "", "", "", 24_000, 0.5) for file in files]
+        build_cache(Path(data), made, Path(cache), workers=2)
+    """
+    files = [item.file for item in recordings]
+    begun = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "data"), str(tmp_path / "cache"), *asked],
+            stdin=subprocess.PIPE, cwd=Path(__file__).parents[3],
+        )
+        for asked in (files, files, files[:5])
+    ]  # fmt: skip
+    for process in begun:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.close()
+    assert [process.wait(60) for process in begun] == [0, 0, 0]
+    store = SampleStore.open(tmp_path / "cache")
+    for file in files:
+        np.testing.assert_array_equal(store[file], decode(tmp_path / "data" / file))
+    assert not list((tmp_path / "cache").glob("*.tmp"))
+
+
+def test_what_cannot_be_decoded_leaves_nothing_half_done(tmp_path: Path) -> None:
+    recordings = make(tmp_path / "data", "a.wav")
+    (tmp_path / "data" / "a.wav").write_bytes(b"not a wave file")
+    with pytest.raises(av.FFmpegError, match=r"a\.wav"):
+        build_cache(tmp_path / "data", recordings, tmp_path / "cache", workers=1)
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_cache_without_a_complete_part_is_refused(tmp_path: Path) -> None:
@@ -45,8 +130,7 @@ def test_a_cache_without_a_complete_part_is_refused(tmp_path: Path) -> None:
         SampleStore.open(tmp_path)
 
 
-def test_a_data_folder_is_opened_in_one_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "PARTS", 1)
+def test_a_data_folder_is_opened_in_one_call(tmp_path: Path) -> None:
     write_tone(tmp_path / "a.wav")
     (tmp_path / "manifest.csv").write_text(
         "file,class,caption,source,licence,split,speaker,native_sr,seconds\n"

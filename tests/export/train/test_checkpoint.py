@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.models.flat import QueriedSeparator
+from export.models.queried import QueriedSeparator
 from export.train import checkpoint
 from export.train.batches import BatchMaker
 from export.train.separator import Plan, Trainer

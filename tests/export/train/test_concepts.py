@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from export.train.concepts import class_weights, too_near, vocabulary
+from export.train.concepts import class_weights, too_near, umbrellas, vocabulary
 from export.train.corpus import MAN, SPEECH, WOMAN, origin
 from tests.export.conftest import recording, tiny_recordings
 
@@ -19,6 +19,13 @@ def test_the_vocabulary_begins_with_the_voices() -> None:
 def test_what_may_hold_the_other_is_too_near(one: str, other: str, near: bool) -> None:
     assert too_near(one, other) is near
     assert too_near(other, one) is near
+
+
+def test_umbrellas_hold_the_known_members_of_a_word_for_many() -> None:
+    found = umbrellas(["dog bark", "cat", "rain", "piano"])
+    assert frozenset({"dog bark", "cat"}) in found
+    assert all(len(members) > 1 for members in found)
+    assert umbrellas(["rain"]) == []
 
 
 def test_weights_temper_large_classes_and_hold_down_tiny_ones() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from export.models.flat import QueriedSeparator
+from export.models.queried import QueriedSeparator
 from export.train.cache import SampleStore
 from export.train.corpus import SPEECH, Recording
 from export.train.evaluate import evaluate, table
@@ -17,7 +17,9 @@ def test_a_report_names_every_concept_and_is_json(
         "si_sdr_improvement_db": None,
         "standard_error_db": None,
         "held_out_recordings": 0,
+        "wrong_nearer": None,
     }
+    assert set(report["umbrellas_db"]) == {"music", "instrument", "animal", "vehicle"}
     assert report["concepts"][SPEECH]["held_out_recordings"] == 6
     assert json.loads(json.dumps(report)) == report
     assert set(report["speech_against_noise_db"]) == {"+0 dB", "+5 dB", "+10 dB"}

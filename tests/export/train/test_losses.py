@@ -3,7 +3,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from export.train.losses import Losses, Weights, judge
+from export.train.losses import Heard, Losses, Weights, judge
+
+
+def heard(mixture: Tensor, target: Tensor, scored: Tensor | None = None) -> Heard:
+    """What the losses want of complex spectra."""
+    across = (mixture * target.conj()).real
+    return Heard(mixture.abs() ** 2, target.abs() ** 2, across, torch.ones(2, 1, 480) if scored is None else scored)
 
 
 def scene(seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -23,15 +29,8 @@ def oracle(sign: float = 1.0) -> Tensor:
 
 def judged(logits: Tensor, factor: float = 1.0, active: float = 1.0) -> Losses:
     mixture, target, sounding, scored = scene()
-    return judge(
-        logits,
-        torch.full((2, 20), 4.0),
-        mixture * factor,
-        target * factor * active,
-        sounding * active,
-        scored,
-        Weights(),
-    )
+    truth = heard(mixture * factor, target * factor * active, scored)
+    return judge(logits, torch.full((2, 20), 4.0), truth, sounding * active, Weights())
 
 
 def test_the_right_mask_beats_passing_everything_beats_the_wrong_one() -> None:
@@ -55,9 +54,9 @@ def test_an_absent_target_wants_silence() -> None:
 
 def test_sounding_alone_earns_nothing_for_perfect_pass_through() -> None:
     """Else a concept that often sounds alone learns to let everything through (it did)."""
-    mixture, _, active, scored = scene()
+    mixture, _, active, _ = scene()
     logits = torch.full((2, 20, 480), 3.0, requires_grad=True)
-    losses = judge(logits, torch.zeros(2, 20), mixture, mixture, active, scored, Weights(spectral=0.0, active=0.0))
+    losses = judge(logits, torch.zeros(2, 20), heard(mixture, mixture), active, Weights(spectral=0.0, active=0.0))
     assert float(losses.total.detach()) == 0.0
 
 
@@ -65,7 +64,7 @@ def test_bins_that_are_not_scored_have_no_gradient() -> None:
     mixture, target, active, scored = scene()
     scored[:, :, 160:] = 0
     logits = torch.zeros(2, 20, 480, requires_grad=True)
-    judge(logits, torch.zeros(2, 20), mixture, target, active, scored, Weights()).total.backward()
+    judge(logits, torch.zeros(2, 20), heard(mixture, target, scored), active, Weights()).total.backward()
     assert logits.grad is not None
     assert float(logits.grad[:, :, 160:].abs().max()) < 1e-6
     assert float(logits.grad[:, :, :160].abs().max()) > 1e-6
@@ -74,7 +73,7 @@ def test_bins_that_are_not_scored_have_no_gradient() -> None:
 def test_silence_is_survived() -> None:
     zero = torch.zeros(2, 20, 480, dtype=torch.complex64)
     logits = torch.zeros(2, 20, 480, requires_grad=True)
-    losses = judge(logits, torch.zeros(2, 20), zero, zero, torch.zeros(2, 20), torch.ones(2, 1, 480), Weights())
+    losses = judge(logits, torch.zeros(2, 20), heard(zero, zero), torch.zeros(2, 20), Weights())
     losses.total.backward()
     assert torch.isfinite(losses.total)
     assert logits.grad is not None

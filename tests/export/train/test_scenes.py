@@ -37,8 +37,24 @@ def test_speech_is_in_at_least_two_fifths(scenes: SceneMaker) -> None:
     assert with_speech >= 80
 
 
+def test_noisy_speech_is_one_voice_above_one_or_two_noises(recordings: list[Recording], store: SampleStore) -> None:
+    scenes = SceneMaker(recordings, store, Recipe(seconds=0.3, noisy_speech_share=1.0))
+    for seed in range(10):
+        voice, *noises = scenes.draw(np.random.default_rng(seed))
+        assert voice.label == SPEECH
+        assert -3 <= voice.gain_db <= 18
+        assert 1 <= len(noises) <= 2
+        assert all(noise.label == "rain" and noise.gain_db == 0 for noise in noises)
+
+
+def test_gains_stay_within_their_ranges(scenes: SceneMaker) -> None:
+    gains = [source.gain_db for seed in range(40) for source in scenes.draw(np.random.default_rng(seed))]
+    assert -10 <= min(gains) < -2
+    assert 2 < max(gains) <= 18
+
+
 def test_a_man_and_a_woman_meet_when_asked_to(recordings: list[Recording], store: SampleStore) -> None:
-    scenes = SceneMaker(recordings, store, Recipe(seconds=0.3, man_and_woman_share=1.0))
+    scenes = SceneMaker(recordings, store, Recipe(seconds=0.3, noisy_speech_share=0.0, man_and_woman_share=1.0))
     sources = scenes.draw(np.random.default_rng(1))
     assert MAN in sources[0].concepts
     assert WOMAN in sources[1].concepts

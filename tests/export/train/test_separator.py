@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from export.models.flat import QueriedSeparator
+from export.models.queried import QueriedSeparator
 from export.train import checkpoint
 from export.train.batches import BatchMaker
 from export.train.cache import SampleStore
 from export.train.corpus import Recording
+from export.train.scenes import SceneMaker
 from export.train.separator import Plan, Trainer, parse, rate_at, run, small_validation
 
-PLAN = Plan(minutes=1.0, batch=6, bf16=False, log_every=2, save_every_s=15.0)
+PLAN = Plan(minutes=1.0, batch=3, rate=1e-3, bf16=False, log_every=2, save_every_s=15.0)
 
 
 def clock(step_s: float = 5.0) -> Callable[[], float]:
@@ -41,6 +44,24 @@ def test_steps_on_one_batch_descend(model: QueriedSeparator, maker: BatchMaker) 
 def test_bfloat16_steps_stay_finite(model: QueriedSeparator, maker: BatchMaker) -> None:
     trainer = Trainer(model, Plan())
     assert torch.isfinite(trainer.step(maker.make(0)).total)
+
+
+def test_a_step_without_a_finite_gradient_changes_nothing(model: QueriedSeparator, maker: BatchMaker) -> None:
+    trainer, batch = Trainer(model, PLAN), maker.make(0)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    trainer.step(dataclasses.replace(batch, own=batch.own * np.float32(np.nan)))
+    assert trainer.steps == 1
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+    assert torch.isfinite(trainer.step(batch).total)
+
+
+def test_a_flat_core_is_trained_on_bins(flat_model: QueriedSeparator, scenes: SceneMaker) -> None:
+    maker = BatchMaker(scenes, flat_model.concepts, size=3, seed=5, questions=2, banded=flat_model.banded)
+    trainer = Trainer(flat_model, PLAN)
+    assert all(torch.isfinite(trainer.step(maker.make(number)).total) for number in range(2))
+    assert trainer.last_state is not None
+    assert trainer.last_state.shape == (2, 6, 32)
 
 
 def test_a_resumed_run_ends_like_an_unbroken_one(model: QueriedSeparator, maker: BatchMaker, tmp_path: Path) -> None:
@@ -93,3 +114,4 @@ def test_validation_scores_the_running_mean(
 def test_the_command_line() -> None:
     options = parse(["--data", "d", "--minutes", "3", "--resume"])
     assert (options.data, options.minutes, options.resume, options.threads) == (Path("d"), 3.0, True, 1)
+    assert parse(["--data", "d", "--core", "flat", "--sizes", '{"hidden": 64}']).sizes == {"hidden": 64}

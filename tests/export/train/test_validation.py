@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from export.models.flat import QueriedSeparator
+from export.models.queried import QueriedSeparator
 from export.train.corpus import SPEECH
 from export.train.mixtures import Mixture
 from export.train.validation import score, separate
@@ -32,6 +32,13 @@ def test_passing_everything_improves_nothing(model: QueriedSeparator) -> None:
 
 def test_a_concept_that_sounds_is_not_tried_as_absent(model: QueriedSeparator) -> None:
     assert score(all_through(model), [mixture()], absent=["rain"]).absent_db == []
+
+
+def test_an_umbrella_is_asked_for_in_place_of_the_concept(model: QueriedSeparator) -> None:
+    one, all_of_it = score(model, [mixture()]), score(model, [mixture()], umbrella=model.concepts)
+    assert one.improvement_db[SPEECH] != all_of_it.improvement_db[SPEECH]
+    assert all_of_it.wrong_nearer([SPEECH]) in (0.0, 1.0)
+    assert all_of_it.wrong_nearer(["rain"]) == 0.0
 
 
 def test_a_separated_sound_has_the_frames_length(model: QueriedSeparator) -> None:

@@ -1,0 +1,61 @@
+"""A core and the concept vectors that its queries are sums of: what is trained, kept and exported as one."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from export.models.flat import FlatConfig, FlatCore
+from export.models.linear import LinearConfig, LinearCore
+
+Config = FlatConfig | LinearConfig
+Core = FlatCore | LinearCore
+
+CONFIGS: dict[str, type[FlatConfig] | type[LinearConfig]] = {"flat": FlatConfig, "linear": LinearConfig}
+"""Cores by the name that stands in a checkpoint."""
+
+
+def core_name(config: Config) -> str:
+    """The name under which `CONFIGS` knows the kind of a configuration."""
+    return next(name for name, kind in CONFIGS.items() if isinstance(config, kind))
+
+
+class QueriedSeparator(nn.Module):
+    """A core and its concept vectors."""
+
+    def __init__(self, concepts: list[str], config: Config | None = None) -> None:
+        super().__init__()
+        self.concepts = concepts
+        config = config or LinearConfig()
+        self.core: Core = FlatCore(config) if isinstance(config, FlatConfig) else LinearCore(config)
+        self.vectors = nn.Parameter(torch.randn(len(concepts), config.query))
+
+    @property
+    def banded(self) -> bool:
+        """Whether `answer` takes and gives bands in place of bins."""
+        return isinstance(self.core, LinearCore)
+
+    def forward(self, power: Tensor, asked: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As the core, with `asked [B, concepts]` (1 for each concept wanted) in place of the query."""
+        out: tuple[Tensor, Tensor, Tensor] = self.core(power, asked @ self.vectors, hint, state)
+        return out
+
+    def answer(self, power: Tensor, asked: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """K questions of each mixture, for training.
+
+        `power [B, T, F]` (F: 160 bands or 480 bins, see `banded`), `asked [B · K, concepts]`, `hint [B · K, T, 2]`,
+        `state [rows, B · K, width]` → logits `[B · K, T, F]`, `[B · K, T]`, state.
+        """
+        query = asked @ self.vectors
+        if isinstance(self.core, LinearCore):
+            logits, active, after = self.core.banded(power.transpose(0, 1), query, hint.transpose(0, 1), state)
+            return logits.transpose(0, 1), active.transpose(0, 1), after
+        out: tuple[Tensor, Tensor, Tensor] = self.core(
+            power.repeat_interleave(len(asked) // len(power), 0), query, hint, state
+        )
+        return out
+
+    def initial_state(self, batch: int) -> Tensor:
+        """Zeros `[rows, batch, width]`."""
+        rows, width = self.core.config.state_shape
+        return torch.zeros(rows, batch, width, device=self.vectors.device)
