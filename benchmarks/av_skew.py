@@ -1,16 +1,16 @@
 """Do picture and sound still belong together when they come back from the server?
 
-A clip of flashes and clicks is published by WHIP (VP8 and Opus, every packet leaves when its time stamp is due, as from
-a file) and comes back in the same peer connection: the sound through a session, the picture untouched, held until its
-sound leaves. Each flash is one white frame, its click begins at the same moment. Skew is flash minus click, positive
-where the picture is late, measured twice:
+Regime: a clip of flashes and clicks is published by WHIP (VP8 and Opus, every packet leaves when its time stamp is due,
+as from a file) and comes back in the same peer connection: the sound through a session, the picture untouched, held
+until its sound leaves. Each flash is one white frame, its click begins at the same moment. Skew is flash minus click,
+positive where the picture is late, measured twice:
 
-* `played`: by the sender reports of the returned streams, as a player puts them on one clock (here the middle one of the
-  last five; libwebrtc fits a line through twenty);
+* `played`: by the sender reports of the returned streams, as a player puts them on one clock (here the middle of the
+  last five reports; libwebrtc fits a line through twenty);
 * `arrival`: by when the frame and the sound were there, without any reports.
 
-Floor: the same clip sent straight from peer to peer, with no server between (`--direct`, run first by default): what is
-left there is the publisher's own doing (its encoders' time and look-ahead), and a server that keeps step adds nothing.
+Floor: the same clip sent straight from peer to peer, with no server between (run first): what is left there is
+the publisher's own doing (its encoders' time and look-ahead), and a server that keeps step adds nothing.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ SPEC_FILE = "spec.json"
 MODELS_FOLDER = Path(__file__).parent / "models"
 """Where the embedded bundles live."""
 
-DEFAULT_MODEL = "flat256"
+DEFAULT_MODEL = "linear192"
 
 
 class _Frozen(BaseModel):

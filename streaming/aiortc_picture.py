@@ -24,7 +24,6 @@ class PacketBuffer(Protocol):
 
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         """One packet; whether a key frame is to be asked for, and no frame to decode."""
-        raise NotImplementedError
 
 
 def replace_picture_buffer(receiver: RTCRtpReceiver, buffer: PacketBuffer) -> None:

@@ -29,7 +29,7 @@ from streaming.live_server import LiveServer, open_bundle
 from streaming.live_socket import LiveSocket
 from streaming.page import page_routes
 from streaming.peers import Peers
-from streaming.problem import problem_of
+from streaming.problem import Problem, problem_of
 from streaming.settings import LARGEST_MESSAGE_BYTES, Settings
 from streaming.signalling import Desk
 from streaming.tokens import parse_request
@@ -60,6 +60,7 @@ def create_app(settings: Settings, bundle: Bundle | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await server.start()
+        peers.start()
         try:
             yield
         finally:
@@ -76,6 +77,8 @@ def create_app(settings: Settings, bundle: Bundle | None = None) -> Starlette:
         Route("/v1/tokens", _tokens, methods=["POST"]),
         WebSocketRoute("/v1/live", LiveEndpoint(server)),
         WebSocketRoute("/v1/live/{session}", ListenEndpoint(server)),
+        Route("/v1/live", _no_websocket),
+        Route("/v1/live/{session}", _no_websocket),
         *WhipDoor(peers, desk).routes(),
         *WhepDoor(peers, desk).routes(),
         *page_routes(lambda request: _server(request).worker.bundle.vocabulary, _locked),
@@ -151,6 +154,12 @@ def _described(name: str, spec: Any, error: Exception | None) -> dict[str, Any]:
         "sample_rate": spec.audio.sample_rate,
         "latency_ms": round(1000.0 * spec.audio.latency_s, 3),
     }
+
+
+async def _no_websocket(request: Request) -> Response:
+    """A plain GET where a WebSocket is to be opened (RFC 9110, sections 7.8 and 15.5.22)."""
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    return Problem(426, "upgrade_required", "open a WebSocket at this URL", headers=headers).response()
 
 
 async def _tokens(request: Request) -> Response:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from streaming.audience import Audience
 from streaming.errors import Close, NotSupportedYet, Refusal
 from streaming.link import Link
-from streaming.live_socket import Listener, LiveSocket, Nobody
+from streaming.listener import Listener, Nobody
+from streaming.live_socket import LiveSocket
 from streaming.messages import Resume
 from streaming.outbox import Outbox
 from streaming.protocol import Mode, Protocol, SessionRequest, State

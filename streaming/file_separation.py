@@ -166,37 +166,49 @@ def separate_file(
     understood = {target.id: _understood(target, bundle) for target in targets}
     began_s = time.perf_counter()
     with open_audio(file) as source:
-        folder = _made(folder or source.path.parent)
-        writers = _Writers(source, folder, kind, targets, residual, video)
+        writers = _Writers(source, _made(folder or source.path.parent), kind, targets, residual, video)
         record = ActivityRecord() if predict_spans else None
-        blocks = source.blocks()
         with writers:
-            for made in separate_blocks(bundle, blocks, source.rate, source.channels, targets, residual, record=record):
+            for made in separate_blocks(
+                bundle, source.blocks(), source.rate, source.channels, targets, residual, record=record
+            ):
                 for track, samples in made.items():
                     writers.write(track, samples)
                 if progress is not None:
                     progress(writers.written / source.rate, source.duration_s)
-        answers = {name: bundle.vocabulary.understood(concepts) for name, concepts in understood.items()}
         heard = {} if record is None else _spans(record, understood, source)
-        outputs = tuple(
-            Written(
-                track,
-                _prompt_of(track, targets),
-                answers.get(track.removesuffix("/target")),
-                one.path,
-                one.clipped,
-                heard.get(track.removesuffix("/target")),
-            )
-            for track, one in writers.all
+        outputs = _outputs(writers, targets, understood, bundle, heard)
+        return _report(source, bundle, understood, outputs, began_s)
+
+
+def _outputs(
+    writers: _Writers,
+    targets: Sequence[Target],
+    understood: dict[str, ConceptSet],
+    bundle: Bundle,
+    heard: dict[str, tuple[Sounding, ...]],
+) -> tuple[Written, ...]:
+    """What lies in each file; `understood` and `heard` by target."""
+    answers = {name: bundle.vocabulary.understood(concepts) for name, concepts in understood.items()}
+    prompts = {target.id: target.prompt for target in targets}
+    outputs = []
+    for track, writer in writers.all:
+        name = track.removesuffix("/target")
+        outputs.append(
+            Written(track, prompts.get(name, ""), answers.get(name), writer.path, writer.clipped, heard.get(name))
         )
-        cautions = (bundle.vocabulary.caution(concepts) for concepts in understood.values())
-        notes = (*(caution for caution in cautions if caution), *_notes(source, outputs))
-        seconds = source.samples_read / source.rate
-        elapsed_s = time.perf_counter() - began_s
-        return Report(
-            source.path, seconds, source.samples_read, source.rate, source.channels,
-            bundle.spec.name, bundle.provider, elapsed_s, outputs, notes,
-        )  # fmt: skip
+    return tuple(outputs)
+
+
+def _report(
+    source: AudioFile, bundle: Bundle, understood: dict[str, ConceptSet], outputs: tuple[Written, ...], began_s: float
+) -> Report:
+    cautions = (bundle.vocabulary.caution(concepts) for concepts in understood.values())
+    notes = (*(caution for caution in cautions if caution), *_notes(source, outputs))
+    return Report(
+        source.path, source.samples_read / source.rate, source.samples_read, source.rate, source.channels,
+        bundle.spec.name, bundle.provider, time.perf_counter() - began_s, outputs, notes,
+    )  # fmt: skip
 
 
 def _spans(
@@ -261,10 +273,6 @@ def _understood(target: Target, bundle: Bundle) -> ConceptSet:
         return understand(target.prompt, bundle.vocabulary.labels)
     except UnknownPrompt as error:
         raise UnknownPrompt(error.prompt, error.suggestions, target.id, error.word) from None
-
-
-def _prompt_of(track: str, targets: Sequence[Target]) -> str:
-    return next((target.prompt for target in targets if track == f"{target.id}/target"), "")
 
 
 def _made(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """What a `Runner` needs of a connection, whatever carries it: a WebSocket (`LiveSocket`) or a peer (`PeerLink`).
 
-The other direction, what a connection tells its runner, is `live_socket.Listener`.
+The other direction, what a connection tells its runner, is `listener.Listener`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ class Link(Protocol):
     @property
     def writable(self) -> asyncio.Event:
         """Set while sound can be written."""
-        raise NotImplementedError
 
     @property
     def clear(self) -> bool:
         """Whether a text can be written."""
-        raise NotImplementedError
 
     def expect_output(self, bytes_per_s: float) -> None:
         """How fast sound will be written."""

@@ -17,19 +17,20 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import websockets.http11
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.speedups import apply_mask
 
+from streaming.frame_heads import WHOLE_BINARY, WHOLE_TEXT, binary_head, frame_head
+from streaming.listener import Listener, Nobody
+
 EXTENSION = "winnow.socket"
 """Where the endpoint finds this object in the ASGI scope."""
 
-_WHOLE_BINARY, _WHOLE_TEXT = 0x82, 0x81
 _MASKED = 0x80
 _CLOSE_WITHIN_S = 10.0
 """How long a client may take to answer our close frame before the connection is cut."""
@@ -45,62 +46,6 @@ _LONGEST_LINE_BYTES = 32 * 1024
 
 # The library's own limit, 8 KiB, can only be set for the whole process.
 websockets.http11.MAX_LINE_LENGTH = max(websockets.http11.MAX_LINE_LENGTH, _LONGEST_LINE_BYTES)
-
-
-class Listener(Protocol):
-    """What a live socket tells; every method returns at once."""
-
-    def on_binary(self, payload: bytes) -> None:
-        """A whole binary message."""
-
-    def on_text(self, text: str) -> None:
-        """A whole text message."""
-
-    def on_ping(self) -> None:
-        """A WebSocket ping; it is answered already."""
-
-    def on_too_large(self, length: int) -> None:
-        """A message over the limit begins; `length` bytes, 0 where unknown. The listener closes."""
-
-    def on_bad_text(self) -> None:
-        """A text message that is not UTF-8. The listener closes."""
-
-    def on_shutdown(self) -> None:
-        """The server stops: what the listener has to say of it is said now. The listener closes."""
-
-    def on_writable(self) -> None:
-        """The write buffer has room again."""
-
-    def on_lost(self) -> None:
-        """The connection is gone; nothing is told after this."""
-
-
-class Nobody:
-    """A listener for a connection whose session has moved to another one."""
-
-    def on_binary(self, payload: bytes) -> None:
-        """Not used."""
-
-    def on_text(self, text: str) -> None:
-        """Not used."""
-
-    def on_ping(self) -> None:
-        """Answered already."""
-
-    def on_too_large(self, length: int) -> None:
-        """Not used."""
-
-    def on_bad_text(self) -> None:
-        """Not used."""
-
-    def on_shutdown(self) -> None:
-        """It is closing already."""
-
-    def on_writable(self) -> None:
-        """Nothing waits."""
-
-    def on_lost(self) -> None:
-        """As expected."""
 
 
 class LiveSocket(WebSocketsSansIOProtocol):
@@ -189,7 +134,7 @@ class LiveSocket(WebSocketsSansIOProtocol):
             return
         parts: list[bytes] = []
         for message in messages:
-            parts.append(_binary_head(len(message)))
+            parts.append(binary_head(len(message)))
             parts.append(message)
         self.transport.write(b"".join(parts))
 
@@ -197,7 +142,7 @@ class LiveSocket(WebSocketsSansIOProtocol):
         """Send one text message."""
         if not self.close_sent and not self.disconnected:
             data = text.encode()
-            self.transport.write(_head(_WHOLE_TEXT, len(data)) + data)
+            self.transport.write(frame_head(WHOLE_TEXT, len(data)) + data)
 
     def pause_reading(self) -> None:
         """Let the client wait: its bytes stay in the network."""
@@ -304,7 +249,7 @@ class LiveSocket(WebSocketsSansIOProtocol):
                 break
             if self.close_sent:
                 self._after_close(first, data[at:stop])
-            elif first == _WHOLE_BINARY and second & _MASKED and self.conn.current_size is None:
+            elif first == WHOLE_BINARY and second & _MASKED and self.conn.current_size is None:
                 if self._listener is None:
                     return end
                 start = at + head
@@ -405,25 +350,3 @@ class LiveSocket(WebSocketsSansIOProtocol):
         self.close_sent = True
         # Reading goes on: to close with bytes unread would be a reset, and that may overtake the close frame.
         self.close_timer = self.loop.call_later(_CLOSE_WITHIN_S, self.transport.abort)
-
-
-def _head(first: int, size: int) -> bytes:
-    """Header of one unmasked frame (RFC 6455, 5.2)."""
-    if size < 126:
-        return struct.pack("!BB", first, size)
-    if size < 1 << 16:
-        return struct.pack("!BBH", first, 126, size)
-    return struct.pack("!BBQ", first, 127, size)
-
-
-_HEADS: dict[int, bytes] = {}
-
-
-def _binary_head(size: int) -> bytes:
-    # Hops have a handful of lengths: their headers are made once.
-    head = _HEADS.get(size)
-    if head is None:
-        head = _head(_WHOLE_BINARY, size)
-        if len(_HEADS) < 1024:
-            _HEADS[size] = head
-    return head

@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from streaming import aiortc_inside, aiortc_picture
 from streaming.auth import Credentials
 from streaming.errors import no_capacity
 from streaming.ice_servers import IceServer, IceServers
@@ -17,9 +18,11 @@ from streaming.live_server import LiveServer
 from streaming.problem import Problem
 from streaming.rtc_metrics import PeerMetrics
 from streaming.rtc_peer import Peer
+from streaming.rtc_publisher import Publisher, Wish
+from streaming.rtc_resource import Resource
+from streaming.rtc_viewer import Viewer, check_play
 from streaming.runner import Runner
 from streaming.sdp_offer import Offer
-from streaming.webrtc import Publisher, Resource, Viewer, Wish, check_play
 
 log = logging.getLogger("winnow.streaming.webrtc")
 
@@ -44,6 +47,15 @@ class Peers:
         self.viewers: dict[str, Viewer] = {}
         self.metrics = PeerMetrics(server.metrics.registry, self)
         self._over: OrderedDict[str, str] = OrderedDict()
+
+    def start(self) -> None:
+        """Warn where aiortc is not what our changes to its insides were written against."""
+        try:
+            moved = [*aiortc_inside.check(), *aiortc_picture.check()]
+        except OSError as error:  # installed without its source
+            moved = [str(error)]
+        if moved:
+            log.warning("WebRTC may not work, aiortc has changed: %s", "; ".join(moved))
 
     def ice_servers(self, name: str) -> list[IceServer]:
         """STUN and TURN servers for one session, with fresh passwords."""

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from streaming.peers import Peers
-    from streaming.webrtc import Publisher
+    from streaming.rtc_publisher import Publisher
 
 _FATES = ("received", "lost", "late", "duplicates", "reordered", "refused", "damaged")
 

@@ -19,11 +19,12 @@ from streaming.errors import BadMessage
 from streaming.ice_servers import IceServer
 from streaming.peers import Peers
 from streaming.problem import Problem
+from streaming.rtc_publisher import Publisher, Wish, check_publish
+from streaming.rtc_resource import Resource
 from streaming.sdp_fragment import read_fragment
 from streaming.sdp_offer import read_offer, unusable
 from streaming.signalling import FRAGMENT, SDP, Desk, Endpoint, check_accept, read_body
 from streaming.tokens import Scope
-from streaming.webrtc import Publisher, Resource, Wish, check_publish
 
 _FIELDS = ("prompt", "output", "model", "channels")
 _LONGEST_PROMPT = 2000

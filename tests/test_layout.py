@@ -110,8 +110,8 @@ def test_wheel_holds_the_data_that_the_packages_read(wheel_names: list[str]) -> 
 def test_wheel_brings_models_scene_and_protocol(wheel_names: list[str]) -> None:
     for needed in (
         "engine/models/identity/spec.json",
-        "engine/models/flat256/spec.json",
-        "engine/models/flat256/CARD.md",
+        "engine/models/linear192/spec.json",
+        "engine/models/linear192/CARD.md",
         "streaming/PROTOCOL.md",
     ):
         assert needed in wheel_names

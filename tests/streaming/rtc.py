@@ -17,6 +17,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from numpy.typing import NDArray
 
 from streaming.rtc_audio_in import AudioReceiver, ReceiveSettings
+from streaming.sdp_offer import Offer, Section
 from tests.streaming.live import House
 
 RATE = 48_000
@@ -187,3 +188,12 @@ async def client(house: House, servers: Iterable[RTCIceServer] = ()) -> AsyncIte
         yield one
     finally:
         await one.close()
+
+
+def offer(*sections: tuple[str, bool, bool]) -> Offer:
+    """An offer of (kind, sends, receives)."""
+    made = [
+        Section(index, str(index), kind, sends, receives, "opus" if kind == "audio" else "vp8", ("vp8", "h264"))
+        for index, (kind, sends, receives) in enumerate(sections)
+    ]
+    return Offer("", tuple(made), False, "user", "password")

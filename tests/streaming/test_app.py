@@ -47,6 +47,17 @@ async def test_operations(server: House) -> None:
         assert (await web.get("/nowhere")).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/v1/live", "/v1/live/some-session"])
+async def test_a_plain_get_of_a_websocket_is_told_so(server: House, path: str) -> None:
+    async with httpx.AsyncClient(base_url=server.http) as web:
+        answer = await web.get(path, params={"prompt": "speech"})
+        assert (answer.status_code, answer.json()["code"]) == (426, "upgrade_required")
+        assert answer.headers["upgrade"] == "websocket"
+        assert answer.headers["connection"].lower() == "upgrade"
+        assert (await web.get("/healthz")).status_code == 200
+        assert (await web.post(path)).status_code == 405
+
+
 async def test_sigterm_stops_the_real_process_in_order() -> None:
     code = (
         "import streaming.app\nfrom streaming.settings import Settings\n"

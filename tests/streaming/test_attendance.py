@@ -11,7 +11,7 @@ import pytest
 from engine.bundle import Bundle
 from streaming.attendance import Attendance
 from streaming.errors import BadMessage
-from streaming.live_socket import Listener
+from streaming.listener import Listener
 from streaming.stream import Delivery
 from tests.streaming.live import END, START, framed_messages, house, listen, next_text, noise, talk
 

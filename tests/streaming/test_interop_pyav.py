@@ -6,6 +6,8 @@ import asyncio
 import datetime
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import av
@@ -51,32 +53,40 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"cert_file": str(folder / "certificate.pem"), "key_file": str(folder / "key.pem")}
 
 
-async def muxer(url: str, certificate: dict[str, str], *authorization: str) -> asyncio.subprocess.Process:
-    """FFmpeg on its way to publish."""
-    return await asyncio.create_subprocess_exec(
+@asynccontextmanager
+async def muxer(
+    url: str, certificate: dict[str, str], *authorization: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """FFmpeg on its way to publish; gone at the end, whatever happens."""
+    process = await asyncio.create_subprocess_exec(
         sys.executable, str(SCRIPT), url, certificate["cert_file"], certificate["key_file"], *authorization,
         stdin=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate(b"")
 
 
 async def test_ffmpeg_publishes_and_a_viewer_hears_it(identity: Bundle, certificate: dict[str, str]) -> None:
     async with house(identity, api_keys=KEY, connect_s=30) as home, client(home) as viewer:
-        process = await muxer(f"{home.http}/v1/whip?prompt=speech", certificate, KEY)
-        async with asyncio.timeout(40):
-            while not home.live.sessions:
-                assert process.returncode is None, (await process.communicate())[1]
-                await asyncio.sleep(0.05)  # another process makes it: nothing tells us
-        heard = viewer.listen()
-        answer = await viewer.post(f"/v1/whep/{home.only_session().name}/0", Authorization=f"Key {KEY}")
-        assert answer.status_code == 201
-        await heard.loud()
-        await process.communicate(b"")  # its standard input closes: it has sent enough
+        async with muxer(f"{home.http}/v1/whip?prompt=speech", certificate, KEY) as process:
+            async with asyncio.timeout(40):
+                while not home.live.sessions:
+                    assert process.returncode is None, (await process.communicate())[1]
+                    await asyncio.sleep(0.05)  # another process makes it: nothing tells us
+            heard = viewer.listen()
+            answer = await viewer.post(f"/v1/whep/{home.only_session().name}/0", Authorization=f"Key {KEY}")
+            assert answer.status_code == 201
+            await heard.loud()
+            await process.communicate(b"")  # its standard input closes: it has sent enough
         await home.empty()
 
 
 async def test_ffmpeg_without_the_key_is_refused(identity: Bundle, certificate: dict[str, str]) -> None:
     async with house(identity, api_keys=KEY) as home:
-        process = await muxer(f"{home.http}/v1/whip?prompt=speech", certificate)
-        async with asyncio.timeout(40):
+        async with muxer(f"{home.http}/v1/whip?prompt=speech", certificate) as process, asyncio.timeout(40):
             _, complaint = await process.communicate()
         assert b"HTTPUnauthorizedError" in complaint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -82,12 +83,16 @@ async def test_to_a_peers_session(identity: Bundle) -> None:
         peer.speak(Tone(), "sendonly")
         await peer.post("/v1/whip?prompt=speech")
         async with listener(home, peer.session, "track=0&sample_rate=16000") as ear:
-            await next_text(ear, "started")
-            loudest = 0
-            while loudest < 3000:
-                message = await ear.recv()
-                if isinstance(message, bytes):
-                    loudest = max(loudest, int(np.abs(np.frombuffer(message, "<i2").astype(int)).max()))
+            told = await next_text(ear, "started")
+            assert told["audio"] == {"encoding": "pcm_s16le", "sample_rate": 16000, "channels": 1}
+            sound = np.zeros(0, np.int16)
+            async with asyncio.timeout(20):
+                while len(sound) < 1600 or np.abs(sound[-1600:]).max() < 3000:
+                    message = await ear.recv()
+                    assert isinstance(message, bytes)
+                    sound = np.concatenate([sound, np.frombuffer(message, "<i2")])
+            spectrum = np.abs(np.fft.rfft(sound[-1600:]))
+            assert abs(int(spectrum.argmax()) * 10 - 440) <= 10  # the peer's tone, at the rate asked for
 
 
 async def test_a_listener_may_ping_and_leave(identity: Bundle) -> None:

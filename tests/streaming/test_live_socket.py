@@ -14,7 +14,8 @@ from websockets.protocol import Protocol
 from websockets.speedups import apply_mask
 
 from engine.bundle import Bundle
-from streaming.live_socket import LiveSocket, _head
+from streaming.frame_heads import frame_head
+from streaming.live_socket import LiveSocket
 from tests.streaming.live import House, house, listen, next_text, noise
 
 
@@ -46,18 +47,10 @@ def test_canary_what_is_relied_on_is_still_there() -> None:
     assert apply_mask(b"abcde", b"\x01\x02\x03\x04") == bytes((0x60, 0x60, 0x60, 0x60, 0x64))
 
 
-@pytest.mark.parametrize(
-    ("size", "head"),
-    [(0, "8200"), (125, "827d"), (126, "827e007e"), (65535, "827effff"), (65536, "827f0000000000010000")],
-)
-def test_frame_headers(size: int, head: str) -> None:
-    assert _head(0x82, size).hex() == head
-
-
 def masked(opcode: int, payload: bytes, fin: bool = True) -> bytes:
     """A client's frame."""
     key = b"\x11\x22\x33\x44"
-    head = bytearray(_head((0x80 if fin else 0) | opcode, len(payload)))
+    head = bytearray(frame_head((0x80 if fin else 0) | opcode, len(payload)))
     head[1] |= 0x80
     return bytes(head) + key + apply_mask(payload, key)
 

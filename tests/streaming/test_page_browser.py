@@ -250,6 +250,8 @@ def test_the_microphone_runs(page: Instrument) -> None:
     page.source("Microphone")
     page.live()
     page.recorded("speech", 0.5)
+    assert page.page.evaluate("winnow.strips.targets.map(one => one.name)") == ["speech"]
+    assert page.page.evaluate("globalThis.recorded[winnow.strips.targets[0].id].seconds") >= 0.5
 
 
 def test_a_microphone_that_is_denied_is_explained(chromiums: Browsers, server: PageServer) -> None:
@@ -310,6 +312,10 @@ def test_a_server_that_wants_a_key_gets_one(browser: Browser) -> None:
         page.source("Demo scene")
         page.live()
         page.recorded("man speaking", 0.3)
+        sessions = f"{server.url}/v1/sessions"
+        assert context.request.get(sessions).status == 401
+        listed = context.request.get(sessions, headers={"Authorization": "Key a-key-of-some-length"}).json()
+        assert [one["session"] for one in listed["sessions"]] == [page.page.evaluate("winnow.started.session")]
         context.close()
 
 
@@ -338,9 +344,13 @@ def test_a_listener_with_the_link_hears_the_target(browser: Browser, page: Instr
     listener.page.goto(link)
     expect(listener.page.locator("#what")).to_have_text("man speaking")
     answers: list[str] = []
-    listener.page.on("response", lambda answer: answers.append(f"{answer.status} {answer.text()[:200]}"))
+    listener.page.on("response", lambda answer: answers.append(f"{answer.status} {answer.url}"))
     listener.page.get_by_role("button", name="Listen").click()
-    expect(listener.page.locator("#say"), str(answers)).to_have_text("You hear it live.")
+    listener.page.wait_for_function("() => !/^(Press|Connecting)/.test(document.querySelector('#say').textContent)")
+    assert listener.page.locator("#say").inner_text() == "You hear it live.", (
+        answers,
+        page.page.evaluate("winnow.state"),
+    )
     listener.page.wait_for_function(
         "() => Number(document.querySelector('#level').getAttribute('aria-valuenow')) > -50"
     )

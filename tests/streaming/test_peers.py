@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from engine.bundle import Bundle
+from streaming import aiortc_inside
+from streaming.live_server import LiveServer
 from streaming.peers import Peers
 from streaming.problem import Problem
+from streaming.settings import Settings
 from tests.streaming.live import house
 from tests.streaming.rtc import Tone, client
 
@@ -57,3 +60,26 @@ async def test_each_session_gets_a_relay_password_of_its_own(identity: Bundle) -
         peers: Peers = home.server.config.loaded_app.state.peers
         assert peers.links() != peers.links()
         assert peers.ice_servers("a")[0].username.endswith(":a")  # type: ignore[union-attr]
+
+
+async def test_an_aiortc_that_has_changed_is_told_at_the_start(
+    identity: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with house(identity):
+        assert "aiortc has changed" not in caplog.text
+    monkeypatch.setattr(aiortc_inside, "VERSION", "1.15.0")
+    async with house(identity):
+        (told,) = [record for record in caplog.records if "aiortc has changed" in record.getMessage()]
+    assert told.levelname == "WARNING"
+    assert "1.15.0 was read" in told.getMessage()
+
+
+def test_an_aiortc_without_its_source_stops_nobody(
+    identity: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unreadable(module: object) -> str:
+        raise OSError("could not get source code")
+
+    monkeypatch.setattr("inspect.getsource", unreadable)
+    Peers(LiveServer(Settings(), identity)).start()
+    assert "could not get source code" in caplog.text

@@ -16,7 +16,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from engine.bundle import Bundle
-from streaming.live_socket import _head
+from streaming.frame_heads import frame_head
 from streaming.outbox import MOST_TEXTS
 from tests.streaming.live import END, HEADER, START, House, framed_messages, house, listen, next_text, noise, talk
 
@@ -33,7 +33,7 @@ async def server(identity: Bundle) -> AsyncIterator[House]:
 
 def frame(opcode: int, payload: bytes, first: int = 0x80, mask: bool = True) -> bytes:
     """A client's frame with the mask 0, which changes nothing."""
-    head = bytearray(_head(first | opcode, len(payload)))
+    head = bytearray(frame_head(first | opcode, len(payload)))
     if mask:
         head[1] |= 0x80
     return bytes(head) + (bytes(4) if mask else b"") + payload

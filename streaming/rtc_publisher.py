@@ -1,8 +1,7 @@
-"""A peer's session (`Publisher`) and a peer that listens to one (`Viewer`): what joins session, sound and connection.
+"""A peer's session: what joins the session, its sound and its connection.
 
-    Publisher:  RTP ─► AudioReceiver ─► PeerLink ─► Runner ─► engine ─► audience ─► TrackSound ─► LineTrack ─► RTP
-                data channel ◄─────────► PeerLink ◄► Runner
-    Viewer:                              any session's audience ─► TrackSound ─► RTP
+    RTP ─► AudioReceiver ─► PeerLink ─► Runner ─► engine ─► audience ─► TrackSound ─► PeerLines ─► RTP
+    data channel ◄────────► PeerLink ◄► Runner
 
 The session is one like any other: same runner, same limits, same messages.
 """
@@ -11,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiortc import RTCDataChannel
@@ -24,9 +22,10 @@ from streaming.errors import Close, Refusal
 from streaming.peer_link import PeerLink
 from streaming.problem import Problem
 from streaming.rtc_audio_in import AudioReceiver, ReceiveSettings, ReceiveStats
-from streaming.rtc_peer import Direction, Peer
+from streaming.rtc_lines import PeerLines
+from streaming.rtc_peer import Direction
 from streaming.rtc_picture import PictureRelay
-from streaming.rtc_track import LineTrack, sound_of
+from streaming.rtc_resource import PeerMaker, Resource
 from streaming.runner import Runner
 from streaming.sdp_offer import Offer, Section, unusable
 
@@ -67,48 +66,6 @@ class Wish:
         }
 
 
-class Resource:
-    """What a session URL stands for: one peer with an HTTP life.
-
-    Attributes:
-        name: of the session or the viewer; others may know it.
-        secret: the rest of the URL: whoever knows it may end the session.
-        etag: names the ICE session (RFC 9725, strong).
-        key: short name of the API key.
-        peer: the connection.
-    """
-
-    def __init__(self, name: str, key: str, offer: Offer) -> None:
-        self.name, self.key, self.offer = name, key, offer
-        self.secret = secrets.token_urlsafe(18)
-        self.etag = f'"{secrets.token_urlsafe(12)}"'
-        self.reason: str | None = None
-        """Why it ended."""
-
-    peer: Peer
-
-    @property
-    def handle(self) -> str:
-        """The last part of the URL."""
-        return f"{self.name}.{self.secret}"
-
-    async def open(self) -> str:
-        """The SDP of the answer.
-
-        Raises:
-            Problem: why not; everything is undone.
-        """
-        raise NotImplementedError
-
-    async def end(self, reason: str) -> None:
-        """End it; harmless when repeated."""
-        raise NotImplementedError
-
-
-PeerMaker = Callable[[str, Callable[[str], None]], Peer]
-"""A new connection for a resource of this name; the callback is told why it is over."""
-
-
 class Publisher(Resource):
     """One peer that sends sound; see the module.
 
@@ -135,9 +92,7 @@ class Publisher(Resource):
         self.picture: PictureRelay | None = None
         self._channels = channels
         self._make_peer = make_peer
-        self._lines = {section.index: LineTrack() for section in offer.of("audio") if section.receives}
-        self._carried: dict[int, int] = {}
-        """Line → track."""
+        self._lines = PeerLines(offer, wish.output)
         self._tasks: set[asyncio.Task[None]] = set()
         self._connected_s: float | None = None
         self._ended = False
@@ -179,8 +134,7 @@ class Publisher(Resource):
             await self._close()
 
     async def _close(self) -> None:
-        for line in self._lines.values():
-            line.stop()
+        self._lines.stop()
         if self.receiver is not None:
             self.receiver.close()
         if self.picture is not None:
@@ -248,8 +202,7 @@ class Publisher(Resource):
 
     def _listen(self) -> None:
         """Take the peer's sound and picture, put our tracks on its lines."""
-        for index, track in self._lines.items():
-            self.peer.lines[index].sender.replaceTrack(track)
+        self._lines.put_on(self.peer)
         sound = self.offer.of("audio")[0]
         from_peer = self.peer.lines[sound.index].receiver
         self.receiver = AudioReceiver(self._hear, ReceiveSettings(channels=self._channels))
@@ -270,40 +223,13 @@ class Publisher(Resource):
     def _completed(self, message: dict[str, Any]) -> dict[str, Any]:
         """A text on its way to the peer, with what only this side knows."""
         if message["type"] in ("started", "updated"):
-            self._carry(message["tracks"])
-            mids = {track: self.offer.sections[line].mid for line, track in self._carried.items()}
-            tracks = [{**track, "mid": mids.get(track["index"])} for track in message["tracks"]]
-            return {**message, "tracks": tracks}
+            return {**message, "tracks": self._lines.carry(message["tracks"], self.runner.audience)}
         if message["type"] == "stats" and self.receiver is not None:
             return {**message, "network": network_stats(self.receiver.stats())}
         return message
 
-    def _carry(self, tracks: Sequence[dict[str, Any]]) -> None:
-        """Put the session's tracks on the peer's lines: those that are there stay, new ones take free lines."""
-        there = {track["index"] for track in tracks}
-        for line in [line for line, track in self._carried.items() if track not in there]:
-            del self._carried[line]
-            self._lines[line].carry(None)
-        free = [line for line in sorted(self._lines) if line not in self._carried]
-        coming = [index for index in in_order(tracks, self._wish.output) if index not in self._carried.values()]
-        for line, index in zip(free, coming, strict=False):
-            self._carried[line] = index
-            self._lines[line].carry(sound_of(self.runner.audience, index).subscribe())
-
     def _on_channel(self, channel: RTCDataChannel) -> None:
         self.link.open_channel(channel)
-
-
-def in_order(tracks: Sequence[dict[str, Any]], first: str) -> list[int]:
-    """Indices of tracks in the order in which they take lines: first target, residual, then the other targets.
-
-    Args:
-        tracks: as `started` lists them.
-        first: `residual` puts the residual before all.
-    """
-    targets = [track["index"] for track in tracks if track["name"] != "residual"]
-    residual = [track["index"] for track in tracks if track["name"] == "residual"]
-    return residual + targets if first == "residual" else targets[:1] + residual + targets[1:]
 
 
 def network_stats(stats: ReceiveStats) -> dict[str, Any]:
@@ -336,101 +262,3 @@ def check_publish(offer: Offer) -> None:
         raise unusable("at most one m=video line")
     if len(offer.of("application")) > 1:
         raise unusable("at most one data channel line")
-
-
-class Viewer(Resource):
-    """One peer that listens to a track of a running session.
-
-    Args:
-        runner: the session.
-        index: of the track.
-        offer: good for `check_play`.
-        key: short name of the client's API key.
-        picture: of the session, where it has one.
-        make_peer: gives it a connection.
-        gone: told once that it is over.
-    """
-
-    def __init__(
-        self, runner: Runner, index: int, offer: Offer, key: str, picture: PictureRelay | None, make_peer: PeerMaker,
-        gone: Callable[[Viewer], None],
-    ) -> None:  # fmt: skip
-        super().__init__(secrets.token_urlsafe(9), key, offer)
-        self.runner, self.index = runner, index
-        self._picture, self._make_peer, self._gone = picture, make_peer, gone
-        self._ending: asyncio.Task[None] | None = None
-
-    async def open(self) -> str:
-        """See `Resource`."""
-        audience = self.runner.audience
-        format_ = audience.format
-        assert format_ is not None, "a session with tracks has a format"
-        self.peer = self._make_peer(self.name, self._over)
-        try:
-            directions = [self._direction(section) for section in self.offer.sections]
-            await self.peer.take(self.offer, directions, stereo=format_.channels == 2)
-            self._show(directions)
-            return await self.peer.answer()
-        except BaseException:
-            await self.end("it could not be opened")
-            raise
-
-    def _direction(self, section: Section) -> Direction:
-        if section not in (*self.offer.of("audio")[:1], *self.offer.of("video")[:1]) or not section.receives:
-            return "inactive"
-        if section.kind == "video" and (self._picture is None or self._picture.codec != section.codec):
-            return "inactive"
-        return "sendonly"
-
-    def _show(self, directions: Sequence[Direction]) -> None:
-        sound = sound_of(self.runner.audience, self.index)
-        for section, direction in zip(self.offer.sections, directions, strict=True):
-            if direction == "inactive" or section.kind == "application":
-                continue
-            sender = self.peer.lines[section.index].sender
-            if section.kind == "audio":
-                sender.replaceTrack(sound.subscribe())
-            elif self._picture is not None:
-                self._picture.show(sender)
-        sound.when_over(lambda: self._over("the track has ended"))
-
-    def _over(self, reason: str) -> None:
-        if self._ending is None:
-            self.reason = self.reason or reason
-            self._ending = asyncio.create_task(self._close(), name=f"viewer {self.name}")
-
-    async def _close(self) -> None:
-        for line in self.peer.lines.values():
-            if line.sender.track is not None:
-                line.sender.track.stop()
-        await self.peer.close()
-        self._gone(self)
-
-    async def end(self, reason: str) -> None:
-        """See `Resource`."""
-        self._over(reason)
-        if self._ending is not None:
-            await asyncio.shield(self._ending)
-
-
-def check_play(offer: Offer, codec: str | None) -> Offer:
-    """Whether an offer wants to hear something; the offer with the picture's codec chosen where it has it.
-
-    Args:
-        codec: of the session's picture, None where there is none.
-
-    Raises:
-        Problem: 422.
-    """
-    audio = offer.of("audio")
-    if not audio or not audio[0].receives:
-        raise unusable("there is nothing to play to: an m=audio line that receives")
-    if any(section.sends and not section.receives for section in offer.sections if section.kind != "application"):
-        raise unusable("a player receives; its m-lines are recvonly")
-    if codec is None:
-        return offer
-    sections = tuple(
-        replace(section, codec=codec) if section.kind == "video" and codec in section.codecs else section
-        for section in offer.sections
-    )
-    return replace(offer, sections=sections)

@@ -6,15 +6,13 @@ import asyncio
 import json
 
 import httpx
-import numpy as np
 import pytest
 
 from engine.bundle import Bundle
 from streaming.problem import Problem
-from streaming.sdp_offer import Offer, Section
-from streaming.webrtc import check_play, check_publish, in_order
+from streaming.rtc_publisher import check_publish
 from tests.streaming.live import house
-from tests.streaming.rtc import Client, Tone, client
+from tests.streaming.rtc import Client, Tone, client, offer
 
 START = {"type": "start", "targets": [{"id": "voice", "prompt": "speech"}], "return": ["target", "residual"]}
 
@@ -84,8 +82,17 @@ async def test_what_a_message_gets_wrong_is_told(identity: Bundle) -> None:
         await home.empty()
 
 
-@pytest.mark.parametrize("message", [b"\x00\x01", '{"type":"resume","token":"x"}', "x" * 70_000])
-async def test_messages_that_end_the_session(identity: Bundle, message: str | bytes) -> None:
+@pytest.mark.parametrize(
+    ("message", "code", "close_code"),
+    [
+        (b"\x00\x01", "bad_message", 4400),
+        ('{"type":"resume","token":"x"}', "not_supported_yet", 4415),
+        ("x" * 70_000, "message_too_large", 1009),
+    ],
+)
+async def test_messages_that_end_the_session(
+    identity: Bundle, message: str | bytes, code: str, close_code: int
+) -> None:
     async with house(identity, message_bytes=65536) as home, client(home) as peer:
         peer.speak(Tone())
         channel = peer.talk()
@@ -95,7 +102,8 @@ async def test_messages_that_end_the_session(identity: Bundle, message: str | by
         if channel.readyState != "open":
             await opened.wait()
         channel.send(message)
-        await peer.told("error")
+        error = await peer.told("error")
+        assert (error["code"], error["close_code"]) == (code, close_code)
         await peer.state("closed")
         await home.empty()
 
@@ -104,11 +112,15 @@ async def test_other_channels_are_closed(identity: Bundle) -> None:
     async with house(identity) as home, client(home) as peer:
         target = peer.speak(Tone())
         closed = asyncio.Event()
-        peer.talk("chat").on("close", closed.set)
+        channel = peer.talk("chat")
+        channel.on("close", closed.set)
         await peer.post("/v1/whip?prompt=speech")
         await target.loud()
         async with asyncio.timeout(10):
             await closed.wait()
+        assert channel.readyState == "closed"
+        assert peer.texts == []
+        await target.at_least(target.count / 48000 + 0.1)  # the session goes on
 
 
 async def test_a_peer_that_stops_sending_is_told_so_and_ended(identity: Bundle) -> None:
@@ -190,7 +202,10 @@ async def test_a_peer_that_vanishes_frees_its_session(identity: Bundle) -> None:
             peer.speak(Tone())
             await peer.post("/v1/whip?prompt=speech")
             await peer.connected()
+            (publisher,) = home.server.config.loaded_app.state.peers.publishers.values()
+            assert (publisher.name, publisher.reason) == (peer.session, None)
         await home.empty()
+        assert publisher.reason is not None
 
 
 async def test_draining_flushes_and_says_so(identity: Bundle) -> None:
@@ -256,21 +271,13 @@ async def test_no_task_is_left_behind(identity: Bundle) -> None:
                 await target.at_least(0.1)
                 await peer.http.delete(peer.location)
             await home.empty()
-        async with asyncio.timeout(5):
-            while left := [t for t in asyncio.all_tasks() if t.get_name() not in before and not t.done()]:
-                await asyncio.wait(left)
+        left = {task for task in asyncio.all_tasks() if task.get_name() not in before and not task.done()}
+        if left:
+            _, left = await asyncio.wait(left, timeout=5)
+        assert not left
 
 
 # --- the rules without a connection -----------------------------------------------------------------------------
-
-
-def offer(*sections: tuple[str, bool, bool]) -> Offer:
-    """An offer of (kind, sends, receives)."""
-    made = [
-        Section(index, str(index), kind, sends, receives, "opus" if kind == "audio" else "vp8", ("vp8", "h264"))
-        for index, (kind, sends, receives) in enumerate(sections)
-    ]
-    return Offer("", tuple(made), False, "user", "password")
 
 
 @pytest.mark.parametrize(
@@ -288,19 +295,3 @@ def test_offers_that_publish_nothing_we_can_use(wrong: list[tuple[str, bool, boo
     with pytest.raises(Problem) as refused:
         check_publish(offer(*wrong))
     assert refused.value.status == 422
-
-
-def test_a_player_gets_the_codec_of_the_picture() -> None:
-    chosen = check_play(offer(("audio", False, True), ("video", False, True)), "h264")
-    assert chosen.sections[1].codec == "h264"
-    with pytest.raises(Problem):
-        check_play(offer(("video", False, True)), "h264")
-    with pytest.raises(Problem):
-        check_play(offer(("audio", False, True), ("video", True, False)), None)
-
-
-def test_order_of_lines() -> None:
-    tracks = [{"index": index, "name": name} for index, name in enumerate(("a/target", "b/target", "residual"))]
-    assert in_order(tracks, "target") == [0, 2, 1]
-    assert in_order(tracks, "residual") == [2, 0, 1]
-    assert np.array_equal(in_order(tracks[:1], "target"), [0])

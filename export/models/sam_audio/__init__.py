@@ -1,0 +1,1 @@
+"""SAM Audio in plain PyTorch, compatible with the released checkpoints; see README.md in this folder."""
