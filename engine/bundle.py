@@ -64,7 +64,7 @@ class Listed:
 
 
 def find_bundle(name_or_folder: str | Path) -> Path:
-    """Folder of an embedded model's name (`default`, `flat256`) or of a path.
+    """Folder of an embedded model's name (`default`, `linear192`) or of a path.
 
     Raises:
         BundleError: neither.
