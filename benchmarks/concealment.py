@@ -128,7 +128,7 @@ METHODS: dict[str, Callable[[list[bytes], set[int]], Samples]] = {
 def pesq_of(reference: Samples, heard: Samples) -> float | None:
     """Wide-band PESQ, or None where the package is absent."""
     try:
-        from pesq import pesq  # type: ignore[import-untyped, unused-ignore]
+        from pesq import pesq
     except ImportError:
         return None
     pair = [resample_poly(sound[0].astype(np.float64), 1, 3) for sound in (reference, heard)]

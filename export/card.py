@@ -80,7 +80,8 @@ other text encoder can be put in front by learning one Linear into that space.
 
 ROUNDING = """
 Weights are rounded to 8 bits in blocks of 64, inputs of each product likewise as they come (MatMulNBits of ONNX
-Runtime): row by row, so that no stream depends on its neighbours in a batch (`spec.json`, parity)."""
+Runtime): row by row, so that no stream depends on its neighbours in a batch (`spec.json`, parity).
+The scores are those of the unrounded weights: see `export/train/RUNS.md` for the difference."""
 
 
 def _flat(config: FlatConfig) -> str:
@@ -117,7 +118,7 @@ def _scores(entries: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> 
     rates = [
         row["wrong_nearer"] for label, row in report["concepts"].items() if label in named and "wrong_nearer" in row
     ]
-    wrong = f" ({100 * sum(rates) / len(rates):.0f} % where the concept is advertised)" if rates else ""
+    wrong = f"({100 * sum(rates) / len(rates):.0f} % where the concept is advertised)" if rates else ""
     umbrellas = "".join(f"| \"{name}\", all its members asked for at once | {_db(value)} dB |\n"
                         for name, value in report.get("umbrellas_db", {}).items())  # fmt: skip
     return f"""## Scores
