@@ -312,7 +312,7 @@ def test_a_server_that_wants_a_key_gets_one(browser: Browser) -> None:
         page.source("Demo scene")
         page.live()
         page.recorded("man speaking", 0.3)
-        sessions = f"{server.url}/v1/sessions"
+        sessions = f"{server.url}v1/sessions"
         assert context.request.get(sessions).status == 401
         listed = context.request.get(sessions, headers={"Authorization": "Key a-key-of-some-length"}).json()
         assert [one["session"] for one in listed["sessions"]] == [page.page.evaluate("winnow.started.session")]
