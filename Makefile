@@ -72,5 +72,5 @@ $(DEV_STAMP): pyproject.toml | $(BIN)/python
 
 $(EXPORT_STAMP): pyproject.toml | $(BIN)/python
 	@echo 'installing into $(VENV) …'
-	@$(BIN)/python -m pip install -qq --editable '.[$(WINNOW_EXTRA),export]'
+	@$(BIN)/python -m pip install -qq --editable '.[$(WINNOW_EXTRA),export,sam-audio]'
 	@touch $@ $(RUN_STAMP)

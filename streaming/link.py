@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class Link(Protocol):
@@ -15,6 +15,10 @@ class Link(Protocol):
 
     read_paused: bool
     """Whether the client is being made to wait."""
+
+    @property
+    def carrier(self) -> Literal["websocket", "webrtc"]:
+        """What carries the sound."""
 
     @property
     def writable(self) -> asyncio.Event:

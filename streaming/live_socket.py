@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import websockets.http11
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -122,6 +122,11 @@ class LiveSocket(WebSocketsSansIOProtocol):
             self.loop.call_soon(listener.on_binary, event["bytes"])
         else:
             self.loop.call_soon(listener.on_text, event["text"])
+
+    @property
+    def carrier(self) -> Literal["websocket"]:
+        """See `Link`."""
+        return "websocket"
 
     @property
     def clear(self) -> bool:

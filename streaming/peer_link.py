@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from aiortc import RTCDataChannel
 
@@ -122,6 +122,11 @@ class PeerLink:
             self._runner.on_text(text)
 
     # --- to the peer (what a `Runner` calls) --------------------------------------------------------------------
+
+    @property
+    def carrier(self) -> Literal["webrtc"]:
+        """See `Link`."""
+        return "webrtc"
 
     @property
     def clear(self) -> bool:

@@ -386,7 +386,7 @@ class Runner(Attendance):
         request = self.request
         return {
             "session": self.name,
-            "mode": "raw" if self._raw else "framed",
+            "mode": "raw" if self._raw else "framed" if self.socket.carrier == "websocket" else "webrtc",
             "state": "away" if self.is_away else self._protocol.state.value,
             "age_s": round(now_s - self.started_s, 3),
             "sample_rate": request.audio.sample_rate if request else None,

@@ -22,10 +22,10 @@ class Weights:
     """Weight of each term."""
 
     spectral: float = 1.0
-    si_sdr: float = 0.06
+    si_sdr: float = 0.12
     residual: float = 0.3
     active: float = 0.15
-    absent: float = 0.06
+    absent: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

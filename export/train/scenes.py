@@ -38,7 +38,7 @@ class Recipe:
     """Chances of the draw."""
 
     seconds: float = 2.0
-    noisy_speech_share: float = 0.22
+    noisy_speech_share: float = 0.30
     """One voice and one or two noises, the voice -3…+18 dB above them: what a call or a recording outdoors is like."""
     speech_share: float = 0.35
     man_and_woman_share: float = 0.10

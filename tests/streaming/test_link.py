@@ -14,5 +14,5 @@ NEEDED = [name for name in vars(Link) if not name.startswith("_") and callable(v
 @pytest.mark.parametrize("kind", [LiveSocket, PeerLink])
 def test_a_connection_has_every_method(kind: type) -> None:
     assert {"write_text", "write_binary", "finish"} <= set(NEEDED)
-    for name in [*NEEDED, "clear"]:
+    for name in [*NEEDED, "clear", "carrier"]:
         assert hasattr(kind, name), f"{kind.__name__} has no {name}"

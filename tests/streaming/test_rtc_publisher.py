@@ -258,7 +258,7 @@ async def test_metrics_count_peers_and_packets(identity: Bundle) -> None:
         assert 'winnow_webrtc_packets_total{fate="received"}' in page
         assert "winnow_webrtc_jitter_seconds" in page
         sessions = (await peer.http.get("/v1/sessions")).json()["sessions"]
-        assert [one["session"] for one in sessions] == [peer.session]
+        assert [(one["session"], one["mode"]) for one in sessions] == [(peer.session, "webrtc")]
 
 
 async def test_no_task_is_left_behind(identity: Bundle) -> None:

@@ -28,6 +28,13 @@ class Memory(NamedTuple):
     keep: Tensor | None
 
 
+class Times(NamedTuple):
+    """What a time does to every frame: `modulation [B, 6, D]` in the layers, `final [B, D]` after them."""
+
+    modulation: Tensor
+    final: Tensor
+
+
 def sinusoids(t: Tensor, width: int) -> Tensor:
     """`[cos t f | sin t f]`, `f_j = 10000^(-j / (width / 2))`; `t [B]` in 0 … 1 → `[B, width]`."""
     half = width // 2
@@ -132,28 +139,31 @@ class DiffusionTransformer(nn.Module):
         pairs = [layer.cross_attention.keys_values(told) for layer in self.layers]  # type: ignore[union-attr, operator]
         return Memory(torch.stack([key for key, _ in pairs]), torch.stack([value for _, value in pairs]), keep)
 
+    def times(self, t: Tensor) -> Times:
+        """What `t [B]` does to every frame."""
+        vector = self.t_embedder(sinusoids(t, self.config.frequency_embedding_dim).type_as(self.t_block.weight))
+        return Times(self.t_block(functional.silu(vector)).unflatten(-1, (6, -1)), vector)
+
     def forward(
-        self, frames: Tensor, t: Tensor, memory: Memory, keep: Tensor | None = None, watch: Watch | None = None
+        self, frames: Tensor, times: Times, memory: Memory, keep: Tensor | None = None, watch: Watch | None = None
     ) -> Tensor:
-        """`frames [B, T, D]`, `t [B]`, `keep [B, T]` true where a frame is no padding → `[B, T, out_channels]`."""
+        """`frames [B, T, D]`, `keep [B, T]` true where a frame is no padding → `[B, T, out_channels]`."""
         x = self.x_embedder(frames)
-        time = self.t_embedder(sinusoids(t, self.config.frequency_embedding_dim).type_as(x))
-        modulation = self.t_block(functional.silu(time))
         if watch:
             watch("x_embedder", x.transpose(1, 2))
-            watch("t_embedder", time)
-            watch("t_block", modulation)
+            watch("t_embedder", times.final)
+            watch("t_block", times.modulation.flatten(1))
         rotary = Rotary.over(x.shape[1], self.config.head_dim, self.config.max_positions, x)
         for number, layer in enumerate(self.layers):
             own = Memory(memory.keys[number], memory.values[number], memory.keep)
             told = _named(watch, f"layer{number}.")
-            x = layer(x, modulation.unflatten(-1, (6, -1)), own, keep, rotary, told)
+            x = layer(x, times.modulation, own, keep, rotary, told)
             if watch:
                 watch(f"layer{number}", x)
         normed = self.norm(x)
         if watch:
             watch("norm", normed)
-        shift, scale = (row[:, None] for row in (self.final_layer_scale_shift_table + time[:, None]).unbind(1))
+        shift, scale = (row[:, None] for row in (self.final_layer_scale_shift_table + times.final[:, None]).unbind(1))
         out: Tensor = self.output(normed * (1 + scale) + shift)
         return out
 

@@ -108,5 +108,5 @@ class VelocityField(nn.Module):
         x = functional.linear(noisy, self.proj.weight[:, : self.config.channels]) + context
         if watch:
             watch("frames", x)
-        out: Tensor = self.transformer(x, t, memory, keep, watch)
+        out: Tensor = self.transformer(x, self.transformer.times(t), memory, keep, watch)
         return out
