@@ -36,8 +36,10 @@ async function record(context, input, output, seconds) {
 /** The page's own WebSocket and player, as a person uses them. */
 globalThis.overWebSocket = async seconds => {
   const { input, output } = winnow.graph.ends;
+  let picture = null;
+  winnow.on("frames", ({ fps, p50, p95 }) => { picture = { per_s: fps, draw_p50_ms: p50, draw_p95_ms: p95 }; });
   const told = await record(winnow.graph.context, input, output, seconds);
-  return { ...told, model_ms: 1000 * winnow.started.latency.samples / winnow.started.audio.sample_rate, delay_page_ms: Number(document.querySelector("#tot").innerText) };
+  return { ...told, picture, model_ms: 1000 * winnow.started.latency.samples / winnow.started.audio.sample_rate, delay_page_ms: Number(document.querySelector("#tot").innerText) };
 };
 
 /** WHIP with sendrecv: microphone and target in one peer connection, played by the browser's own receiver. */

@@ -5,7 +5,8 @@ process with the identity model (what goes in comes out, after the model's own l
 again; `--model` takes another one). Over the WebSocket it is the page itself that runs, as a person uses it; over
 WebRTC a WHIP publisher with `sendrecv`, played by Chromium's own receiver. An AudioWorklet records the microphone's
 node and the node that is heard, sample by sample on one clock; a click's delay is where the two agree best. What sound
-devices add before and after is not counted: there are none here.
+devices add before and after is not counted: there are none here. `picture` is what the page says of its own drawing,
+painted without a graphics card here.
 
 Floor: the model's latency, which `beyond_model_ms` leaves out. Chromium's own WebRTC receiver holds 30 to 40 ms.
 """
@@ -46,6 +47,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=20.0, help="recorded, for each transport")
     parser.add_argument("--settle", type=float, default=6.0, help="seconds before that")
     parser.add_argument("--model", default="identity")
+    parser.add_argument("--packet-ms", type=int, choices=(10, 20), default=20, help="of what WebRTC sends back")
     parser.add_argument("--only", choices=("websocket", "webrtc"), help="one transport")
     return parser
 
@@ -104,6 +106,9 @@ def judged(told: dict[str, Any], model_ms: float) -> dict[str, Any]:
             if name in told
         },
     }
+    if told.get("picture"):
+        result["picture"] = {name: round(value, 2) for name, value in told["picture"].items()}
+        print(f"  pictures a second, ms to draw one: {result['picture']}")
     print(f"  {len(delays_s)} of {sent} clicks; to the ear {report.shown(found, 'ms')}")
     print(f"  beyond the model's {model_ms:.1f} ms: {report.shown(result['beyond_model_ms'], 'ms')}")
     return result
@@ -160,9 +165,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clicks = Path(folder) / "clicks.wav"
         write_clicks(clicks)
-        with running_server(asked.model, core=0) as server:
+        settings = {"WINNOW_OPUS_FRAME_MS": str(asked.packet_ms)}
+        with running_server(asked.model, core=0, settings=settings) as server:
             result = measure(server, clicks, asked)
-    report.finish(NAME, {"model": asked.model, **result}, asked)
+    report.finish(NAME, {"model": asked.model, "packet_ms": asked.packet_ms, **result}, asked)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def graph_floor(bundle: Bundle, calls: int = 20) -> float:
     took = []
     for _ in range(calls):
         begun = time.perf_counter()
-        bundle.runtime.separate(np.array([slot]), spectrum, query, hint)
+        bundle.masking.runtime.separate(np.array([slot]), spectrum, query, hint)
         took.append(time.perf_counter() - begun)
     bundle.program.close_slot(slot)
     return HOPS_A_CALL * bundle.spec.audio.hop_s / float(np.median(took))

@@ -53,7 +53,7 @@ def graph_floor(bundle: Bundle, batch: int, calls: int) -> float:
     took = []
     for _ in range(calls):
         begun = time.perf_counter()
-        bundle.runtime.separate(numbers, spectrum, query, hint)
+        bundle.masking.runtime.separate(numbers, spectrum, query, hint)
         took.append(time.perf_counter() - begun)
     for slot in slots:
         bundle.program.close_slot(slot)

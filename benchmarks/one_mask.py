@@ -77,5 +77,5 @@ def with_one_mask(bundle: Bundle, weights: Sequence[float]) -> Bundle:
     Raises:
         ValueError: not two weights.
     """
-    runtime = OneMaskRuntime(bundle.runtime, weights)
+    runtime = OneMaskRuntime(bundle.masking.runtime, weights)
     return replace(bundle, runtime=runtime, program=MaskProgram(bundle.spec, runtime, time.perf_counter))

@@ -98,8 +98,8 @@ def judged(bundle: Bundle, mixtures: Sequence[Mixture], words: Sequence[str], se
     free: list[Samples] = []
     rows: dict[str, Any] = {}
     for name, (shut_below, open_above) in GATES.items():
-        bundle.program.presence = PresenceGate(shut_below, open_above)
-        bundle.program.presence.grow(SLOTS)
+        bundle.masking.presence = PresenceGate(shut_below, open_above)
+        bundle.masking.presence.grow(SLOTS)
         levels, improved, cuts = [], [], []
         for index, (mixture, word) in enumerate(zip(mixtures, absent, strict=True)):
             whole, target = mixture.samples[None], mixture.target[None]

@@ -57,12 +57,24 @@ def hop_powers(samples: Samples, hops: int) -> Floats:
     return np.asarray(sums / np.float32(max(parts.size // max(hops, 1), 1)), np.float32)
 
 
+HOP_S = 0.01
+"""The hop that all counts of hops here are for; longer hops are counted as the number of these that they last."""
+
+
 class ActivityGate:
-    """One target's state, live; starts silent."""
+    """One target's state, live; starts silent.
 
-    __slots__ = ("_level", "_loudest", "_run", "active")
+    Args:
+        hop_s: seconds of a hop.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_begin_hops", "_end_hops", "_fade", "_follows", "_level", "_loudest", "_run", "active")
+
+    def __init__(self, hop_s: float = HOP_S) -> None:
+        ratio = hop_s / HOP_S
+        self._begin_hops, self._end_hops = (max(round(count / ratio), 1) for count in (BEGIN_HOPS, END_HOPS))
+        self._fade = _FADE**ratio
+        self._follows = 1.0 - (1.0 - LEVEL_FOLLOWS) ** ratio
         self.active = False
         self._run = 0
         self._level = self._loudest = 0.0
@@ -76,15 +88,15 @@ class ActivityGate:
         for hop, (value, loud) in enumerate(zip(probability.tolist(), power.tolist(), strict=True)):
             likely = value >= (ENDS_BELOW if self.active else BEGINS_ABOVE)
             self._run = self._run + 1 if (likely and self._audible(value, loud)) != self.active else 0
-            if self._run >= (END_HOPS if self.active else BEGIN_HOPS):
+            if self._run >= (self._end_hops if self.active else self._begin_hops):
                 found.append((hop + 1 - self._run, "end" if self.active else "start"))
                 self.active = not self.active
                 self._run = 0
         return found
 
     def _audible(self, value: float, loud: float) -> bool:
-        self._level += LEVEL_FOLLOWS * (loud - self._level)
-        self._loudest *= _FADE
+        self._level += self._follows * (loud - self._level)
+        self._loudest *= self._fade
         if value >= BEGINS_ABOVE and self._level > self._loudest:
             self._loudest = self._level
         return self._level >= self._loudest * _AUDIBLE

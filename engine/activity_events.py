@@ -32,7 +32,7 @@ class ActivityEvents:
 
     def follow(self, names: Iterable[str]) -> None:
         """Watch the targets `names`; those watched before keep their state."""
-        self._gates = {name: self._gates.get(name) or ActivityGate() for name in names}
+        self._gates = {name: self._gates.get(name) or ActivityGate(self._hop_s) for name in names}
 
     def of(self, plan: Plan, stretch: Stretch, base: int, moments: Moments | None) -> list[Activity]:
         """What changed in a stretch of a segment that begins at output pts `base`."""

@@ -11,8 +11,12 @@ from numpy.typing import ArrayLike
 
 from engine.errors import BundleError
 from engine.lexicon import lexicon_for
+from engine.open_vocabulary import OpenVocabulary
+from engine.programs.base import Program
+from engine.programs.flow_audio import FlowProgram
 from engine.programs.mask import MaskProgram
 from engine.runtimes.base import BUCKETS, Runtime
+from engine.runtimes.graphs import Graphs
 from engine.runtimes.identity import IdentityRuntime
 from engine.spec import DEFAULT_MODEL, MODELS_FOLDER, SPEC_FILE, ModelSpec, load_spec
 from engine.vocabulary import Vocabulary
@@ -28,8 +32,19 @@ class Bundle:
     folder: Path
     spec: ModelSpec
     vocabulary: Vocabulary
-    runtime: Runtime
-    program: MaskProgram
+    runtime: Runtime | Graphs
+    program: Program
+
+    @property
+    def masking(self) -> MaskProgram:
+        """The program of a bundle whose program is `mask`, for whoever looks inside it.
+
+        Raises:
+            BundleError: it is another one.
+        """
+        if not isinstance(self.program, MaskProgram):
+            raise BundleError(self.folder, "program", f"expected mask, got {self.spec.program}")
+        return self.program
 
     @property
     def provider(self) -> str:
@@ -84,6 +99,7 @@ def load_bundle(
     threads: int = 1,
     clock: Callable[[], float] = time.perf_counter,
     warm_batch: int = 0,
+    mode: str | None = None,
 ) -> Bundle:
     """Open a bundle.
 
@@ -92,14 +108,20 @@ def load_bundle(
         provider: see `runtimes.onnx.open_session`.
         threads: threads of one model call.
         clock: monotonic seconds.
-        warm_batch: run every batch size up to this once before returning.
+        warm_batch: run every batch size up to this once before returning (with modes: one whole window).
+        mode: of a bundle with modes; None: its default one.
 
     Raises:
         BundleError, TamperedBundle: the folder cannot be used; names the field.
         EngineFault: the provider asked for does not run.
+        BadInput: field `mode`: the bundle has no such mode.
     """
     folder = find_bundle(name_or_folder)
     spec = load_spec(folder)
+    if mode is not None:
+        spec = spec.in_mode(mode)
+    if spec.program == "flow_audio":
+        return _flow_bundle(folder, spec, provider, threads, clock, warm=warm_batch > 0)
     vocabulary = Vocabulary.load(folder, spec)
     runtime: Runtime
     if spec.runtime == "identity":
@@ -112,6 +134,31 @@ def load_bundle(
         lexicon_for(vocabulary.labels).prepare()  # built on first use otherwise: in the first sessions' hops
         runtime.warm(tuple(size for size in BUCKETS if size <= warm_batch), WARM_HOPS)
     return Bundle(folder, spec, vocabulary, runtime, MaskProgram(spec, runtime, clock))
+
+
+def _flow_bundle(
+    folder: Path, spec: ModelSpec, provider: str, threads: int, clock: Callable[[], float], warm: bool
+) -> Bundle:
+    from engine.runtimes.onnx_graphs import OnnxGraphs  # as above
+
+    graphs = OnnxGraphs(folder, spec.graphs, provider, threads, first="velocity")
+    program = FlowProgram(spec, folder, graphs, clock)
+    if warm:
+        program.warm()
+    return Bundle(folder, spec, OpenVocabulary(), graphs, program)
+
+
+def mode_for_files(name_or_folder: str | Path, mode: str | None) -> str | None:
+    """The mode in which a bundle separates files: the one asked for, else what its spec says, None without modes.
+
+    Raises:
+        BundleError: the folder cannot be used.
+        BadInput: field `mode`: the bundle has no such mode.
+    """
+    spec = load_spec(find_bundle(name_or_folder))
+    if mode is not None:
+        return spec.in_mode(mode).mode
+    return None if spec.flow is None else spec.flow.file_mode
 
 
 def list_bundles(folders: tuple[Path, ...] = (MODELS_FOLDER,)) -> list[Listed]:

@@ -65,6 +65,7 @@ class Latency:
         samples: the same at the input rate: hop `p` leaves on the push that completes sample `p + samples`.
         window, hop, lookahead, crossfade: lengths at `model_rate`.
         resampling_ms: the share of the resamplers both ways.
+        mode: the model's mode that all this belongs to, where it has modes.
     """
 
     algorithmic_ms: float
@@ -75,6 +76,7 @@ class Latency:
     crossfade: int
     model_rate: int
     resampling_ms: float
+    mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def hops_per_call(hop_ms: float | None, audio: AudioSpec) -> int:
     raise BadInput("hop", " or ".join(f"{count * own_ms:g}ms" for count in HOPS_PER_CALL), f"{hop_ms:g}ms")
 
 
-def latency_of(audio: AudioSpec, rate: int, output_rate: int, hops: int = 1) -> Latency:
+def latency_of(audio: AudioSpec, rate: int, output_rate: int, hops: int = 1, mode: str | None = None) -> Latency:
     """Latency of a session that is fed at `rate` Hz, gives out at `output_rate` Hz and runs `hops` hops in one call."""
     inward = resampling_delay(rate, audio.sample_rate)
     outward_s = resampling_delay(audio.sample_rate, output_rate) / audio.sample_rate
@@ -167,4 +169,5 @@ def latency_of(audio: AudioSpec, rate: int, output_rate: int, hops: int = 1) -> 
         crossfade=audio.crossfade,
         model_rate=audio.sample_rate,
         resampling_ms=round(1000.0 * resampling_s, 3),
+        mode=mode,
     )

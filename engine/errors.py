@@ -47,6 +47,11 @@ class BadInput(CallerError):
         self.field = field
         self.expected = expected
         self.got = shown
+        self._value = got
+
+    def within(self, place: str) -> BadInput:
+        """The same mistake, in a value that is part of what stands at `place`."""
+        return BadInput(f"{place}.{self.field}", self.expected, self._value)
 
 
 class UnknownPrompt(CallerError):

@@ -63,6 +63,9 @@ class Work:
         hints: per slot the activity hint: 0 unknown, 1 the target sounds, 2 it does not.
         due_s: clock time at which the first hop of this work was due.
         live: False for a file or a job, which waits behind live work.
+        end: sample index (model rate) at which the stream ends, once that is known: what the window holds behind it is
+            padding.
+        marks: `(slots, frames)`, for a program with latent frames: the hint of each frame of the window.
     """
 
     slots: tuple[int, ...]
@@ -72,6 +75,8 @@ class Work:
     hints: tuple[int, ...]
     due_s: float = 0.0
     live: bool = True
+    end: int | None = None
+    marks: NDArray[np.int8] | None = None
 
     @property
     def rows(self) -> int:

@@ -24,6 +24,9 @@ from engine.session import Session
 BLOCK_S = 1.28
 """Length of a pushed block in seconds: 128 hops of 10 ms, the most that one work carries."""
 
+BLOCK_HOPS = 4
+"""Least hops in a block, for models whose hops are long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Separation:
@@ -76,7 +79,8 @@ def _streamed(
     batcher.add(session)
     names = {track.index: track.name for track in session.tracks}
     try:
-        for block in _blocks_of(blocks, max(int(BLOCK_S * session.config.sample_rate), 1)):
+        block_s = max(BLOCK_S, BLOCK_HOPS * bundle.spec.audio.hop_s)
+        for block in _blocks_of(blocks, max(int(block_s * session.config.sample_rate), 1)):
             session.feed_audio(block, clock())
             yield from _stepped(session, batcher, names)
         session.flush(clock(), last=True)

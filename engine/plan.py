@@ -43,6 +43,8 @@ class Plan:
 
     lanes: Mapping[str, Lane]
     unions: tuple[Lane, ...] = ()
+    adds_up: bool = False
+    """What is taken of several targets is the sum of their estimates; there are no unions then."""
     # Worked out once: they are read for every hop.
     slots: tuple[int, ...] = field(init=False)
     """Every slot that must run, each once."""
@@ -76,7 +78,14 @@ class Plan:
             made[TAKEN] = parts[0] if len(parts) == 1 else np.sum(parts, axis=0, dtype=np.float32)
         elif len(made) == 1:
             (made[TAKEN],) = made.values()
+        elif self.adds_up:
+            made[TAKEN] = self._sum(made)
         return made
+
+    def _sum(self, made: Mapping[str, Samples]) -> Samples:
+        """Targets that listen for the same are taken once."""
+        distinct = {(lane.slot, lane.concepts.inverted, lane.target.bypass): name for name, lane in self.lanes.items()}
+        return np.asarray(np.sum([made[name] for name in distinct.values()], axis=0, dtype=np.float32))
 
 
 def _hears_input(lane: Lane) -> bool:

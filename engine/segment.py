@@ -156,6 +156,7 @@ class Segment:
         padding = -(-(audio.latency + (self._least + 1) * audio.hop) * rate // audio.sample_rate)
         padding += resampling_delay(rate, audio.sample_rate) + resampling_delay(rate, self._output_rate)
         padding += -(-resampling_delay(audio.sample_rate, self._output_rate) * rate // audio.sample_rate)
+        self.separator.end = converted_count(self.received, rate, audio.sample_rate)
         if self.limit:
             self._feed(np.zeros((self._channels, padding), np.float32), now_s)
 

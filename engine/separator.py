@@ -79,6 +79,9 @@ class Separator:
         self._least = least_hops
         self.hint_of = hint_of
         self.slots = tuple(slots)
+        self.end: int | None = None
+        """Where the stream ends (model rate), once that is known; what is pushed behind it is padding."""
+        self._frame = audio.frame
         # The first hop needs the tails of the windows before it: begin that much early, in silence.
         lead = -(-audio.crossfade // audio.hop) * audio.hop
         capacity = int(PRIMING_S * audio.sample_rate) + audio.window
@@ -122,6 +125,8 @@ class Separator:
         oldest = self._ring.begin + self._history
         behind = (self._next - oldest) // self._hop
         reach = int(PRIMING_S * self._audio.sample_rate) // self._hop
+        if self._frame is not None:
+            reach = 0  # such a program hears the past in every window
         self._primed = self._next - max(min(behind, reach), 0) * self._hop
         if not self._coming:
             self._primed = self._next
@@ -171,11 +176,27 @@ class Separator:
             available = self._least
         # Powers of two: few shapes for the runtime, and works of different streams fall into the same group.
         hops = 1 << (min(available, max(most_hops, self._least)).bit_length() - 1)
-        hints, hops = self._hints(slots, pts, hops)
         begin = pts - self._history
+        if self._frame is not None:
+            return self._framed_work(slots, pts, begin, hops, self._frame)
+        hints, hops = self._hints(slots, pts, hops)
         end = pts + (hops - 1) * self._hop + self._latency
         self._under_way = True
         return Work(slots, pts, self._ring.read(begin, end), hops, hints, self._due(pts), self._live)
+
+    def _framed_work(self, slots: tuple[int, ...], pts: int, begin: int, hops: int, frame: int) -> Work:
+        """A work with a hint for every frame of its window instead of one for all of it."""
+        end = pts + (hops - 1) * self._hop + self._latency
+        marks = None
+        if (hint_of := self.hint_of) is not None:
+            marks = np.array([[hint_of(slot, at) for at in range(begin, end, frame)] for slot in slots], np.int8)
+        self._under_way = True
+        window, due_s = self._ring.read(begin, end), self._due(pts)
+        return Work(slots, pts, window, hops, (0,) * len(slots), due_s, self._live, self.end, marks)
+
+    def take_back(self) -> None:
+        """The work under way came to nothing: `next_work` gives it once more."""
+        self._under_way = False
 
     def _hints(self, slots: tuple[int, ...], pts: int, hops: int) -> tuple[tuple[int, ...], int]:
         if self.hint_of is None:

@@ -8,9 +8,8 @@ that target's gain), with several the input minus one more slot that listens for
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,29 +28,13 @@ from engine.resample import converted_count
 from engine.segment import Segment
 from engine.separator import HintOf, Stretch
 from engine.spans import Moments
+from engine.succession import Succession
 from engine.targets import Targets
 from engine.timeline import Timeline
 from engine.vocabulary import Vocabulary
 
 LATE_AFTER_HOPS = 1.0
 """A hop that comes out more than this many hops after it was due counts as late (contract, section 2)."""
-
-
-@dataclass(slots=True)
-class _Fed:
-    """A chunk in the queue; with `restart_at` a new timeline begins with it, at that input pts."""
-
-    samples: Samples
-    now_s: float
-    restart_at: int | None = None
-
-
-@dataclass(slots=True)
-class _End:
-    """A flush in the queue."""
-
-    now_s: float
-    last: bool
 
 
 class Session:
@@ -78,14 +61,13 @@ class Session:
         self._timeline = Timeline(config.sample_rate)
         self._pieces: list[Piece] = []
         self._events: list[Activity | Notice] = []
-        self._queue: deque[_Fed | _End] = deque()
         self._fed_s = 0.0
         self._late_s = LATE_AFTER_HOPS * config.hops_per_call * self._audio.hop_s
         self._closed = self._parted = False
         self._targets = Targets(bundle, config.targets, config.residual)
         self._activity = ActivityEvents(self._audio, self._output_rate, record)
         self._activity.follow(self._targets.plan.lanes)
-        self._segment = self._new_segment(0, discontinuity=False)
+        self._segments = Succession(self._new_segment, self._forget)
         self._caution(config.targets)
 
     # --- what it is -------------------------------------------------------------------------------------------
@@ -119,7 +101,8 @@ class Session:
     def latency(self) -> Latency:
         """See `Latency`."""
         config = self.config
-        return latency_of(self._audio, config.sample_rate, self._output_rate, config.hops_per_call)
+        mode = self._bundle.spec.mode
+        return latency_of(self._audio, config.sample_rate, self._output_rate, config.hops_per_call, mode)
 
     @property
     def idle(self) -> bool:
@@ -159,17 +142,8 @@ class Session:
             samples = samples[:, place.skip :]
         if place.fill:
             self.counters.filled_samples += place.fill
-            self._push(_Fed(np.zeros((self.config.channels, place.fill), np.float32), now_s))
-        self._push(_Fed(samples, now_s, pts if place.restart else None))
-
-    def _push(self, fed: _Fed) -> None:
-        if not fed.samples.shape[1]:
-            return
-        if self._queue or self._segment.limit is not None or fed.restart_at is not None:
-            self._queue.append(fed)
-            self._pump()
-        else:
-            self._segment.push(fed.samples, fed.now_s)
+            self._segments.feed(np.zeros((self.config.channels, place.fill), np.float32), now_s)
+        self._segments.feed(samples, now_s, pts if place.restart else None)
 
     def flush(self, now_s: float | None = None, last: bool = False) -> None:
         """Give out what is buffered, down to the last sample; what is fed later goes on after it.
@@ -178,35 +152,16 @@ class Session:
             now_s: clock time, for the hops that become due by it; None: the time of the last feed.
             last: nothing will be fed any more; the last piece of each track says so.
         """
-        self._queue.append(_End(self._fed_s if now_s is None else now_s, last))
-        self._pump()
+        self._segments.finish(self._fed_s if now_s is None else now_s, last)
         self._bid_farewell()
 
-    def _pump(self) -> None:
-        """Take from the queue until a segment has first to give out what it holds."""
-        while self._queue:
-            segment = self._segment
-            if segment.limit is not None:
-                if segment.last or not segment.done:
-                    return
-                self._segment = self._new_segment(segment.start + segment.received, discontinuity=False)
-                continue
-            item = self._queue[0]
-            if isinstance(item, _End):
-                segment.finish(item.now_s, item.last)
-            elif item.restart_at is not None and segment.received:
-                segment.finish(item.now_s, last=False)
-                continue
-            else:
-                if item.restart_at is not None:
-                    self._restart(item.restart_at)
-                self._segment.push(item.samples, item.now_s)
-            self._queue.popleft()
+    @property
+    def _segment(self) -> Segment:
+        return self._segments.present
 
-    def _restart(self, pts: int) -> None:
+    def _forget(self) -> None:
         for slot in self._targets.plan.slots:
             self._bundle.program.reset(slot)
-        self._segment = self._new_segment(pts, discontinuity=self._segment.start > 0)
 
     def _new_segment(self, start: int, discontinuity: bool) -> Segment:
         config, targets = self.config, self._targets
@@ -230,7 +185,9 @@ class Session:
         segment.separator.prepare(self._targets.arriving)
 
     def _hints(self, start: int) -> HintOf | None:
-        return self._targets.hints(start / self.config.sample_rate, self._audio.hop, self._audio.sample_rate)
+        # A latent frame is marked by where it begins, as the models with frames were trained.
+        hop = self._audio.hop if self._audio.frame is None else 0
+        return self._targets.hints(start / self.config.sample_rate, hop, self._audio.sample_rate)
 
     # --- targets ----------------------------------------------------------------------------------------------
 
@@ -283,6 +240,10 @@ class Session:
         """The next work, or None."""
         return None if self._closed or self.failed else self._segment.separator.next_work(most_hops)
 
+    def take_back(self) -> None:
+        """The work that was asked for last came to nothing, and is to be given once more."""
+        self._segment.separator.take_back()
+
     def accept(self, result: Result, began_s: float, clock: Callable[[], float]) -> bool:
         """Take the result of a work of this session that a step begun at `began_s` gave; True if pieces came of it."""
         stitching = clock()
@@ -303,8 +264,7 @@ class Session:
         for piece in pieces:
             piece.stages = stages
         self._pieces += pieces
-        if self._queue:
-            self._pump()
+        self._segments.go_on()
         if self._segment.last:
             self._bid_farewell()
         return bool(pieces)
@@ -343,7 +303,7 @@ class Session:
         """When the stretch is in the session's own time, which spans are told in."""
         hop, rate = self._audio.hop, self._audio.sample_rate
         begin_s = self._segment.start / self.config.sample_rate + stretch.pts / rate
-        return Moments(begin_s, stretch.count // hop, hop, rate)
+        return Moments(begin_s, stretch.count // hop, hop, rate, self._audio.grain)
 
     def _settle(self, stretch: Stretch) -> list[str]:
         """The joint hop has run: the coming plan is the present one. Returns the targets that ended."""
@@ -378,8 +338,7 @@ class Session:
         if stretch is None:
             return False
         self._pieces += self._emit(stretch, passed=True)
-        if self._queue:
-            self._pump()
+        self._segments.go_on()
         self._bid_farewell()
         return True
 
@@ -398,7 +357,7 @@ class Session:
     @property
     def finished(self) -> bool:
         """After `flush(last=True)`: everything is out."""
-        return self._segment.last and self._segment.done and not self._queue
+        return self._segments.finished
 
     def close(self) -> None:
         """Give the slots back; may be called twice."""

@@ -1,25 +1,30 @@
 """The contract between export and engine: what a model bundle says of itself.
 
-A bundle is a folder: `spec.json`, the graphs, `concepts.json`, `concept_vectors.npy`, `CARD.md`. Export writes the
-spec beside the graphs; the engine reads it and derives every length and latency from it. No other file computes one.
+A bundle is a folder: `spec.json`, the graphs, `CARD.md`, and for a program with a fixed vocabulary `concepts.json` and
+`concept_vectors.npy`, for one that reads any words `tokenizer.json`. Export writes the spec beside the graphs; the
+engine reads it and derives every length and latency from it. No other file computes one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from engine.errors import BundleError, TamperedBundle
+from engine.errors import BadInput, BundleError, TamperedBundle
 
 SPEC_FILE = "spec.json"
 MODELS_FOLDER = Path(__file__).parent / "models"
 """Where the embedded bundles live."""
 
 DEFAULT_MODEL = "linear192"
+
+MODE_ALIASES = {"fast": "low_latency"}
+"""What others call a mode → its name in `FlowSpec.modes`."""
 
 
 class _Frozen(BaseModel):
@@ -38,12 +43,22 @@ class AudioSpec(_Frozen):
     hop: int = Field(gt=0)
     crossfade: int = Field(ge=0)
     lookahead: int = Field(default=0, ge=0)
+    frame: int | None = Field(default=None, gt=0)
+    """Samples of one latent frame of a program that hears its past in every window anew; None for one that remembers
+    it in a state. All lengths are then whole frames."""
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> AudioSpec:
         if self.latency > self.window:
             raise ValueError(f"window {self.window} is shorter than hop + crossfade + lookahead {self.latency}")
+        if any(length % (self.frame or 1) for length in (self.window, self.hop, self.crossfade, self.lookahead)):
+            raise ValueError(f"window, hop, crossfade and lookahead must be whole frames of {self.frame}")
         return self
+
+    @property
+    def grain(self) -> int:
+        """Samples for which one activity hint holds: a latent frame, or a hop."""
+        return self.frame or self.hop
 
     @property
     def latency(self) -> int:
@@ -75,10 +90,75 @@ class StateSpec(_Frozen):
     batch_axis: int = Field(ge=0)
 
 
+class FlowMode(_Frozen):
+    """One compromise of a `flow_audio` bundle between quality, latency and cost.
+
+    A window is `context_s` of the past, the hop that comes out, and `crossfade_s + lookahead_s` of what follows it;
+    from noise to sound it takes `steps` equal steps of `solver`.
+    """
+
+    context_s: float = Field(ge=0)
+    hop_s: float = Field(gt=0)
+    lookahead_s: float = Field(ge=0)
+    crossfade_s: float = Field(default=0.0, ge=0)
+    solver: Literal["midpoint", "euler"] = "midpoint"
+    steps: int = Field(gt=0, le=1000)
+
+
+class FlowSpec(_Frozen):
+    """What a `flow_audio` bundle says beyond any other: sizes of its graphs' tensors, and its modes.
+
+    `frame` is in samples of `sample_rate`, the margins in frames: with so much true sound on each side a piece is
+    encoded or decoded as it would be inside the whole.
+    """
+
+    sample_rate: int = Field(default=48_000, ge=8000, le=192_000)
+    frame: int = Field(gt=0)
+    latent: int = Field(gt=0)
+    video: int = Field(gt=0)
+    text: int = Field(gt=0)
+    anchors: dict[str, int]
+    encoder_margin: int = Field(ge=0)
+    decoder_margin: int = Field(ge=0)
+    max_tokens: int = Field(gt=0)
+    modes: dict[str, FlowMode]
+    default_mode: str
+    file_mode: str
+
+    @model_validator(mode="after")
+    def _modes_exist(self) -> FlowSpec:
+        for name in (self.default_mode, self.file_mode):
+            if name not in self.modes:
+                raise ValueError(f"mode {name!r} is not one of {sorted(self.modes)}")
+        if missing := {"null", "+", "-", "pad"} - set(self.anchors):
+            raise ValueError(f"anchors lack {sorted(missing)}")
+        return self
+
+    def audio(self, mode: str) -> AudioSpec:
+        """Lengths of a mode: each rounded up to whole frames, a crossfade never longer than the hop.
+
+        Raises:
+            KeyError: no such mode.
+        """
+        asked = self.modes[mode]
+        context, hop, lookahead, crossfade = (
+            self.frame * -(-round(seconds * self.sample_rate) // self.frame)
+            for seconds in (asked.context_s, asked.hop_s, asked.lookahead_s, asked.crossfade_s)
+        )
+        crossfade = min(crossfade, hop)
+        # The decoder must see true latents on both sides of what comes out.
+        lookahead = max(lookahead, self.decoder_margin * self.frame)
+        return AudioSpec(
+            sample_rate=self.sample_rate, window=context + hop + crossfade + lookahead, hop=hop, crossfade=crossfade,
+            lookahead=lookahead, frame=self.frame,
+        )  # fmt: skip
+
+
 class ModelSpec(_Frozen):
     """Everything the engine must know of a bundle before it opens a graph.
 
-    `artifacts` maps each file of the bundle to its SHA-256; `spec.json` itself is not among them.
+    `artifacts` maps each file of the bundle to its SHA-256; `spec.json` itself is not among them. A bundle with modes
+    (`flow`) needs no `audio`: it is that of `mode`, which is the default one where the file names none.
     """
 
     format: Literal[1] = 1
@@ -86,18 +166,63 @@ class ModelSpec(_Frozen):
     version: str
     description: str
     licence: str
-    program: Literal["mask"]
+    program: Literal["mask", "flow_audio"]
     runtime: Literal["onnx", "identity"]
     audio: AudioSpec
-    bins: int = Field(gt=0)
-    """Spectrum bins that enter the graph; the ones above (Nyquist) are zero in every estimate."""
-    query_size: int = Field(gt=0)
+    bins: int = Field(default=0, gt=0)
+    """`mask`: spectrum bins that enter the graph; the ones above (Nyquist) are zero in every estimate."""
+    query_size: int = Field(default=0, gt=0)
+    """`mask`: numbers in a query."""
+    flow: FlowSpec | None = None
+    """`flow_audio`: see the class."""
+    mode: str | None = None
+    """`flow_audio`: the mode that `audio` belongs to."""
     states: tuple[StateSpec, ...] = ()
     graphs: dict[str, str] = {}
     """Graph name (`separator`) to file."""
     artifacts: dict[str, str] = {}
     parity: dict[str, float] = {}
     """What the exporter measured between torch and the graph; the numbers' names say what."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _audio_of_the_mode(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or data.get("flow") is None:
+            return data
+        flow = FlowSpec.model_validate(data["flow"])
+        mode = data.get("mode") or flow.default_mode
+        if mode not in flow.modes:
+            raise ValueError(f"mode {mode!r} is not one of {sorted(flow.modes)}")
+        return {**data, "flow": flow, "mode": mode, "audio": flow.audio(mode)}
+
+    @model_validator(mode="after")
+    def _has_what_its_program_needs(self) -> ModelSpec:
+        if self.program == "mask" and not (self.bins and self.query_size):
+            raise ValueError("a mask program needs bins and query_size")
+        if self.program == "mask" and not self.audio.window == 2 * self.audio.hop == 2 * self.audio.crossfade:
+            # What its tapers are made for: see `overlap_add.root_hann`.
+            raise ValueError("audio: a mask program needs hop = crossfade = window / 2")
+        if self.bins > self.audio.window // 2 + 1:
+            raise ValueError(f"bins: a window of {self.audio.window} has {self.audio.window // 2 + 1} of them")
+        if (self.program == "flow_audio") != (self.flow is not None):
+            raise ValueError("program flow_audio and the field flow go together")
+        return self
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Names that `in_mode` takes, without aliases; empty for a program without modes."""
+        return () if self.flow is None else tuple(self.flow.modes)
+
+    def in_mode(self, name: str) -> ModelSpec:
+        """This spec with the lengths of a mode (or of what `MODE_ALIASES` calls so).
+
+        Raises:
+            BadInput: field `mode`: there is no such mode.
+        """
+        found = name if name in self.modes else MODE_ALIASES.get(name, name)
+        if self.flow is None or found not in self.flow.modes:
+            raise BadInput("mode", f"one of {', '.join(self.modes)}" if self.modes else "a model with modes", name)
+        return self.model_copy(update={"mode": found, "audio": self.flow.audio(found)})
 
 
 def sha256_of(path: Path) -> str:
@@ -130,7 +255,9 @@ def load_spec(folder: Path) -> ModelSpec:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or SPEC_FILE
-        raise BundleError(folder, field, f"{first['msg']}, got {first['input']!r}"[:300]) from error
+        said = first["msg"].removeprefix("Value error, ")
+        got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        raise BundleError(folder, field, f"{said}{got}"[:300]) from error
     _check_artifacts(folder, spec)
     return spec
 
@@ -156,6 +283,9 @@ def write_spec(folder: Path, spec: ModelSpec, files: tuple[str, ...]) -> ModelSp
         OSError: a file cannot be read or the spec not written.
     """
     complete = spec.model_copy(update={"artifacts": {name: sha256_of(folder / name) for name in files}})
-    text = json.dumps(complete.model_dump(mode="json"), indent=2) + "\n"
+    unused = {name for name in ("bins", "query_size", "flow", "mode") if not getattr(complete, name)}
+    if complete.flow is not None:
+        unused |= {"audio", "mode"}  # they follow from the modes
+    text = json.dumps(complete.model_dump(mode="json", exclude=unused), indent=2) + "\n"
     (folder / SPEC_FILE).write_text(text, encoding="utf-8")
     return complete

@@ -12,7 +12,6 @@ from engine.bundle import Bundle
 from engine.concepts import ConceptSet, union_of
 from engine.config import RESIDUAL, Track
 from engine.errors import BadInput, NoCapacity, UnknownPrompt
-from engine.phrase import understand
 from engine.plan import TAKEN, Lane, Plan
 from engine.prompt import Target
 from engine.separator import HintOf
@@ -117,7 +116,8 @@ class Targets:
     def _planned(self, targets: tuple[Target, ...], present: Mapping[_Listening, int]) -> Plan:
         # Understand every prompt first, so that a wrong one leaves no slot open.
         wanted = [_lane(target, self._understood(target), course_of(target.spans)) for target in targets]
-        unions = _unions(wanted) if self._residual and len(targets) > 1 else []
+        adds_up = self._residual and len(targets) > 1 and self._bundle.vocabulary.parts_add_up
+        unions = _unions(wanted) if self._residual and len(targets) > 1 and not adds_up else []
         slots = dict(present)
 
         def listening(lane: Lane) -> Lane:
@@ -126,29 +126,30 @@ class Targets:
             key = _listening(lane)
             if key not in slots:
                 slots[key] = self._bundle.program.open_slot()
-                self._bundle.program.condition(slots[key], self._bundle.vocabulary.query(lane.concepts))
+                self._bundle.program.condition(slots[key], self._bundle.vocabulary.condition(lane.concepts))
             return replace(lane, slot=slots[key])
 
         try:
-            return Plan({lane.target.id: listening(lane) for lane in wanted}, tuple(map(listening, unions)))
+            return Plan({lane.target.id: listening(lane) for lane in wanted}, tuple(map(listening, unions)), adds_up)
         except NoCapacity:
             self._close(set(slots.values()) - set(present.values()))
             raise
 
     def _understood(self, target: Target) -> ConceptSet:
         try:
-            return understand(target.prompt, self._bundle.vocabulary.labels)
+            return self._bundle.vocabulary.read(target.prompt)
         except UnknownPrompt as error:
             raise UnknownPrompt(error.prompt, error.suggestions, target.id, error.word) from error
         except BadInput as error:
-            raise BadInput(f"targets.{target.id}.{error.field}", error.expected, error.got) from error
+            raise error.within(f"targets.{target.id}") from error
 
     def hints(self, base_s: float, hop: int, rate: int) -> HintOf | None:
         """Hints by slot, or None where there are none.
 
         Args:
             base_s: session time of the segment's first sample.
-            hop, rate: the model's; the middle of a hop decides.
+            hop: samples for which a hint holds, whose middle decides (0: the sample itself does).
+            rate: the model's.
         """
         plans = (self.plan, self.newest)
         courses = {

@@ -22,6 +22,7 @@ from engine.concepts import ConceptSet, Match
 from engine.errors import BadInput, BundleError
 from engine.frames import Vector
 from engine.lexicon import BOUNDARY, LONGEST_PHRASE, fold
+from engine.phrase import understand
 from engine.spec import ModelSpec
 
 CONCEPTS_FILE = "concepts.json"
@@ -99,6 +100,31 @@ class Vocabulary:
             scores={concept.label: concept.si_sdr_improvement_db for concept in concepts},
             members={concept.label: members for concept in concepts if (members := concept.others)},
         )
+
+    def read(self, prompt: str) -> ConceptSet:
+        """What a phrase asks for; see `phrase.understand`.
+
+        Raises:
+            BadInput, UnknownPrompt: as there.
+        """
+        return understand(prompt, self.labels)
+
+    def condition(self, concepts: ConceptSet) -> Vector | str:
+        """What a program's slot is told to listen for these concepts (`Program.condition`)."""
+        return self.query(concepts)
+
+    @property
+    def parts_add_up(self) -> bool:
+        """Whether several targets are taken to share no sound, so that together they are the sum of their estimates.
+
+        Where the concepts are known, it is known what they share, and the model is asked for their union instead.
+        """
+        return False
+
+    @property
+    def example(self) -> str:
+        """A prompt that is understood, for whoever needs one."""
+        return self.labels[0]
 
     @property
     def advertised(self) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""`python -m export bundle …` writes a model bundle, `… keep` a small checkpoint, `… check` tests a bundle."""
+"""`python -m export sam-audio …` makes a bundle of a SAM Audio checkpoint; `… bundle` one of a separator trained here,
+`… keep` a small checkpoint of it, `… check` tests its bundle."""
 
 from __future__ import annotations
 
@@ -9,24 +10,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from engine.spec import DEFAULT_MODEL, MODELS_FOLDER, load_spec
-from export import parity
-from export.card import write_card
-from export.manifest import concept_entries, timings, write_bundle
-from export.train import checkpoint
-from export.train.corpus import read_manifest
+from export.sam_audio import command as sam_audio
 
 KEPT = Path(__file__).parent / "train" / "checkpoints" / f"{DEFAULT_MODEL}.pt"
 
 
-def bundle(options: argparse.Namespace) -> None:
+def bundle(options: argparse.Namespace) -> int:
     """Graphs, vocabulary, card and spec of a checkpoint.
 
     Raises:
         ParityError, OSError: see `write_bundle`.
     """
+    from export.card import write_card
+    from export.manifest import concept_entries, timings, write_bundle
+    from export.train import checkpoint
+    from export.train.corpus import read_manifest
+
     content = checkpoint.load(options.checkpoint)
     model = checkpoint.build(content)
     report = json.loads(options.scores.read_text(encoding="utf-8")) if options.scores else {}
@@ -41,30 +41,39 @@ def bundle(options: argparse.Namespace) -> None:
             {"bundle": str(options.out), "advertised": good, "parity": spec.parity, "ms": timings(model, options.out)}
         )
     )
+    return 0
 
 
-def keep(options: argparse.Namespace) -> None:
+def keep(options: argparse.Namespace) -> int:
     """The checkpoint in half precision, small enough for the repository."""
+    from export.train import checkpoint
+
     checkpoint.save(options.out, checkpoint.compact(checkpoint.load(options.checkpoint)))
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
+    return 0
 
 
-def check(options: argparse.Namespace) -> None:
+def check(options: argparse.Namespace) -> int:
     """Hashes of a bundle, and its graph against the torch model of a checkpoint.
 
     Raises:
         BundleError, ParityError: what is wrong.
     """
+    from export import parity
+    from export.train import checkpoint
+
     model = checkpoint.build(checkpoint.load(options.checkpoint))
     rounded = "alone_vs_batch" in load_spec(options.out).parity
     check_graph = parity.check_rounded if rounded else parity.check
     print(json.dumps(check_graph(model.core, parity.open_graph(options.out / "separator.onnx"))))
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    parser = argparse.ArgumentParser(prog="winnow export", description=__doc__)
     commands = parser.add_subparsers(required=True)
     folder = MODELS_FOLDER / DEFAULT_MODEL
+    sam_audio.add_to(commands)
     for name, function, out in (("bundle", bundle, folder), ("keep", keep, KEPT), ("check", check, folder)):
         command = commands.add_parser(name, help=function.__doc__)
         command.add_argument("--checkpoint", type=Path, required=True)
@@ -80,11 +89,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
-    torch.set_num_threads(1)
     options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
-    options.run(options)
-    return 0
+    if options.run is not sam_audio.run:
+        import torch
+
+        logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
+        torch.set_num_threads(1)
+    status: int = options.run(options)
+    return status
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ def started(model: str, request: SessionRequest, session: Session, shown: Contai
             "model_sample_rate": latency.model_rate,
             "samples": latency.samples,
             "resampling_ms": latency.resampling_ms,
+            **({} if latency.mode is None else {"mode": latency.mode}),
         },
         **_targets_and_tracks(session, shown),
         "model": model,

@@ -317,6 +317,9 @@ def serve(settings: Settings) -> None:
     )
     # uvicorn tells every connection, with the prompt in its URL; that is nobody's business.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    if settings.log_level != "debug":
+        # Every pair of addresses that ICE tries, whose they are included.
+        logging.getLogger("aioice").setLevel(logging.WARNING)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         bundle = open_bundle(settings)

@@ -1,7 +1,8 @@
 """The command `winnow`. It parses, calls one function, and prints; what a command needs is imported inside it, so that
 `winnow --help` answers at once.
 
-Exit codes: 0 done, 1 our fault (or the disk's, or the network's), 2 the caller's, 130 interrupted.
+Exit codes: 0 done, 1 our fault (or the disk's, or the network's), 2 the caller's, 3 a server that did not start (its
+log says why), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ Prompts = Annotated[
     typer.Option("--prompt", "-p", help="What to keep, in words; several times for several.", show_default=False),
 ]
 Model = Annotated[str, typer.Option("--model", "-m", help="Name of an embedded model, or a bundle's folder.")]
+Mode = Annotated[
+    str | None,
+    typer.Option(
+        help="For a model with modes (SAM Audio): quality, balanced, low_latency or fast.", show_default=False
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -73,6 +80,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Embedded model or a bundle's folder.")] = None,
     provider: Annotated[str | None, typer.Option(help="auto, cpu, cuda or tensorrt.")] = None,
+    mode: Mode = None,
     hop: Annotated[
         str | None, typer.Option(help="20ms: more sessions a core, 10 ms later (default: the model's own, 10ms).")
     ] = None,
@@ -89,6 +97,7 @@ def serve(
         "port": port,
         "model": model,
         "provider": provider,
+        "mode": mode,
         "hop_ms": _milliseconds(hop),
         "max_sessions": max_sessions,
         "log_level": log_level,
@@ -114,18 +123,19 @@ def separate(
     video: Annotated[bool, typer.Option(help="For a video: also a video with each isolated sound.")] = True,
     predict_spans: Annotated[bool, typer.Option("--predict-spans", help="Also say when each one sounds.")] = False,
     model: Model = "default",
+    mode: Mode = None,
     provider: Annotated[str, typer.Option(help="auto, cpu, cuda or tensorrt.")] = "auto",
     as_json: Json = False,
 ) -> None:
     """Separate a file: FILE.PROMPT.wav for every prompt, and FILE.residual.wav."""
-    from engine.bundle import load_bundle
+    from engine.bundle import load_bundle, mode_for_files
     from streaming.file_separation import parse_span, separate_file
 
     spans = [parse_span(text) for text in span or ()]
     with _ProgressBar(f"{file.name}", shown=not as_json) as tell:
-        bundle = load_bundle(model, provider=provider)
+        bundle = load_bundle(model, provider=provider, mode=mode_for_files(model, mode))
         if bundle.provider_note:
-            _errors().print(f"[yellow]{bundle.provider_note}[/yellow]")
+            _errors().print(bundle.provider_note, style="yellow", markup=False, highlight=False)
         report = separate_file(
             file,
             prompt,
@@ -222,6 +232,17 @@ def models(as_json: Json = False) -> None:
         raise typer.Exit(OUR_FAULT)
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    epilog=_example("winnow export sam-audio sam-audio-small bundles/small --t5 t5-base"),
+)
+def export(context: typer.Context) -> None:
+    """Make a bundle of a checkpoint: winnow export sam-audio CHECKPOINT OUT; --help after it tells all."""
+    from streaming.export_command import run_export
+
+    raise typer.Exit(run_export(context.args))
+
+
 # --- what the commands share --------------------------------------------------------------------------------------
 
 
@@ -235,6 +256,7 @@ class _ProgressBar:
     """A progress bar on stderr, as a context that gives the function to call."""
 
     def __init__(self, title: str, shown: bool) -> None:
+        from rich.markup import escape
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         console = _errors()
@@ -248,7 +270,7 @@ class _ProgressBar:
             transient=True,
             disable=not (shown and console.is_terminal),
         )
-        self._task = self._bar.add_task(title, total=None, speed="")
+        self._task = self._bar.add_task(escape(title), total=None, speed="")
 
     def __enter__(self) -> Callable[[float, float | None], None]:
         self._bar.start()
@@ -265,6 +287,7 @@ class _ProgressBar:
 
 def _print_report(report: Report) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -276,19 +299,19 @@ def _print_report(report: Report) -> None:
         if one.understood is not None:
             said = " + ".join(f"{match.label} ({match.score:.0%})" for match in one.understood.matches)
             said = f"everything but {said}" if one.understood.inverted else said
-        table.add_row(one.prompt or "residual", said, str(one.path))
+        table.add_row(escape(one.prompt or "residual"), said, escape(str(one.path)))
     console = Console()
     console.print(table)
     for prompt, spans in report.spans.items():
         heard = ", ".join(f"{one.start_s:.2f}–{one.end_s:.2f} s ({one.level_db:.0f} dB)" for one in spans)
-        console.print(f"[bold]{prompt}[/bold] sounds at {heard or 'no time'}", highlight=False)
+        console.print(f"[bold]{escape(prompt)}[/bold] sounds at {heard or 'no time'}", highlight=False)
     console.print(
         f"{report.seconds:.2f} s of {'stereo' if report.channels == 2 else 'mono'} at {report.rate} Hz "
         f"in {report.elapsed_s:.2f} s: {report.speed:.0f}× real time ({report.model}, {report.provider})",
         highlight=False,
     )
     for note in report.notes:
-        console.print(f"[yellow]note:[/yellow] {note}", highlight=False)
+        console.print(f"[yellow]note:[/yellow] {escape(note)}", highlight=False)
 
 
 def _milliseconds(text: str | None) -> float | None:

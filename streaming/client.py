@@ -34,6 +34,7 @@ from engine.prompt import Target
 from streaming.arrival import Captures
 from streaming.client_connection import agree, authorization, open_socket
 from streaming.client_hops import Hop, Totals
+from streaming.client_question import Question
 from streaming.client_receiving import Receiver
 from streaming.client_sending import SEND_S, Sender
 from streaming.client_wire import Disconnected, live_url, server_error, wire_target
@@ -45,7 +46,7 @@ __all__ = ["ONLY_TARGET", "Disconnected", "Hop", "LiveClient", "Totals"]
 ONLY_TARGET = "target"
 """Id of the target made from `prompt=`."""
 
-_REPLY_S, _END_S = 5.0, 15.0
+_END_S = 15.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _INBOX_MESSAGES = 1024
 
@@ -111,8 +112,7 @@ class LiveClient:
         self._reader: asyncio.Task[None] | None = None
         self._catching_up: asyncio.Task[None] | None = None
         self._hops: asyncio.Queue[Hop | None] = asyncio.Queue(_INBOX_MESSAGES)
-        self._reply: asyncio.Future[dict[str, Any]] | None = None
-        self._replying = asyncio.Lock()
+        self._question = Question()
         self._failure: WinnowError | None = None
         self._ending = False
         self._end_said = False
@@ -195,7 +195,8 @@ class LiveClient:
             UnknownPrompt, NoCapacity, Refusal: it says no, and the session goes on as it was.
             Disconnected: no answer.
         """
-        answer = await self._ask({"type": "update", "targets": [wire_target(one) for one in targets]})
+        message = {"type": "update", "targets": [wire_target(one) for one in targets]}
+        answer = await self._question.ask(message, self._say)
         self._targets.update({target.id: target for target in targets})
         return answer
 
@@ -206,7 +207,7 @@ class LiveClient:
             Refusal: it says no.
             Disconnected: no answer.
         """
-        answer = await self._ask({"type": "remove", "targets": list(ids)})
+        answer = await self._question.ask({"type": "remove", "targets": list(ids)}, self._say)
         for name in ids:
             self._targets.pop(name, None)
         return answer
@@ -231,17 +232,6 @@ class LiveClient:
         if self._sender.done and not self._end_said:
             with contextlib.suppress(Disconnected):  # it is said as soon as there is a connection again
                 await self._say({"type": "end"})
-
-    async def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        async with self._replying:
-            self._reply = asyncio.get_running_loop().create_future()
-            try:
-                await self._say(message)
-                return await asyncio.wait_for(self._reply, _REPLY_S)
-            except TimeoutError:
-                raise Disconnected(f"no answer to {message['type']} within {_REPLY_S:.0f} s") from None
-            finally:
-                self._reply = None
 
     async def _say(self, message: dict[str, Any]) -> None:
         socket = self._sender.socket
@@ -308,8 +298,7 @@ class LiveClient:
             # Whatever it is, the one who waits for hops must hear of it.
             self._failure = Disconnected(f"an answer could not be read: {error!r}")
         await self._hang_up()
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(self._failure or Disconnected("the session has ended"))
+        self._question.give_up(self._failure or Disconnected("the session has ended"))
         await self._hops.put(None)
 
     async def _read(self) -> bool:
@@ -377,19 +366,11 @@ class LiveClient:
                 self._receiver.miss(event)
             case "updated":
                 self._receiver.learn(event)
-                self._answer(event)
+                self._question.answer(event)
             case "error" if "close_code" not in event:
-                self._answer(event)
+                self._question.answer(event)
         if self._on_event is not None:
             self._on_event(event)
-
-    def _answer(self, event: dict[str, Any]) -> None:
-        if self._reply is None or self._reply.done():
-            return
-        if event["type"] == "error":
-            self._reply.set_exception(server_error(event))
-        else:
-            self._reply.set_result(event)
 
     async def _hang_up(self) -> None:
         socket, self._sender.socket = self._sender.socket, None

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console, Group
+from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -29,7 +30,7 @@ from streaming.client import ONLY_TARGET, Hop, LiveClient
 from streaming.demo_picture import draw_spectrograms
 from streaming.live_pipe import together
 from streaming.local_server import local_server
-from streaming.media_writing import SoundWriter
+from streaming.media_writing import OutputError, SoundWriter, made_folder
 from streaming.scene import Scene, load_scene
 
 CHUNK_S = 0.01
@@ -113,6 +114,7 @@ def run_demo(
     wanted = scene.default if prompt is None else prompt
     mixture = scene.mixture
     console = Console(stderr=True, quiet=quiet)
+    made_folder(folder)  # before a scene is played for nothing
     with console.status("starting the server …"), local_server(model) as (url, ready):
         console.print(f"[dim]server at {url}, model {ready['model']} on {ready['provider']}[/dim]", highlight=False)
         heard = _play(url, scene.rate, mixture, wanted, console)
@@ -199,7 +201,6 @@ async def _send(live: LiveClient, mixture: Samples, rate: int, playing: asyncio.
 
 
 def _write(folder: Path, scene: Scene, mixture: Samples, heard: Heard, prompt: str) -> tuple[Path, ...]:
-    folder.mkdir(parents=True, exist_ok=True)
     target, residual = heard.tracks[f"{ONLY_TARGET}/target"], heard.tracks["residual"]
     sounds = {"input": mixture, "target": target, "residual": residual}
     paths = []
@@ -213,7 +214,10 @@ def _write(folder: Path, scene: Scene, mixture: Samples, heard: Heard, prompt: s
         ("Target", f"asked for: “{prompt}”", target),
         ("Residual", "everything else", residual),
     ]
-    draw_spectrograms(picture, scene.rate, rows, f"winnow: {scene.title}")
+    try:
+        draw_spectrograms(picture, scene.rate, rows, f"winnow: {scene.title}")
+    except OSError as error:
+        raise OutputError(picture, error.strerror or str(error)) from error
     return (*paths, picture)
 
 
@@ -336,5 +340,5 @@ def _result_table(result: Result) -> Table:
     table.add_row("scene", f"{result.scene}: {result.seconds:.1f} s in chunks of 10 ms, over a WebSocket on loopback")
     table.add_row("model", f"{result.model} on {result.provider}")
     table.add_row("machine", result.machine)
-    table.add_row("files", "  ".join(str(path) for path in result.files))
+    table.add_row("files", "  ".join(escape(str(path)) for path in result.files))
     return table

@@ -16,11 +16,10 @@ from engine.concepts import ConceptSet
 from engine.config import RESIDUAL
 from engine.errors import BadInput, UnknownPrompt
 from engine.offline import separate_blocks
-from engine.phrase import understand
 from engine.prompt import Span, Target
 from engine.vocabulary import Understood
 from streaming.media_reading import AudioFile, open_audio
-from streaming.media_writing import SOUND_FORMATS, OutputError, SoundWriter, VideoWriter, video_suffix
+from streaming.media_writing import SOUND_FORMATS, SoundWriter, VideoWriter, made_folder, video_suffix
 
 _SPAN = re.compile(r"^([+-]?)(\d+(?:\.\d*)?|\.\d+):(\d+(?:\.\d*)?|\.\d+)$")
 _LONGEST_NAME = 60
@@ -166,7 +165,7 @@ def separate_file(
     understood = {target.id: _understood(target, bundle) for target in targets}
     began_s = time.perf_counter()
     with open_audio(file) as source:
-        writers = _Writers(source, _made(folder or source.path.parent), kind, targets, residual, video)
+        writers = _Writers(source, made_folder(folder or source.path.parent), kind, targets, residual, video)
         record = ActivityRecord() if predict_spans else None
         with writers:
             for made in separate_blocks(
@@ -176,6 +175,7 @@ def separate_file(
                     writers.write(track, samples)
                 if progress is not None:
                     progress(writers.written / source.rate, source.duration_s)
+            writers.finish()
         heard = {} if record is None else _spans(record, understood, source)
         outputs = _outputs(writers, targets, understood, bundle, heard)
         return _report(source, bundle, understood, outputs, began_s)
@@ -261,6 +261,15 @@ class _Writers:
         if track == self.all[0][0]:
             self.written += samples.shape[1]
 
+    def finish(self) -> None:
+        """Write all of them to the end before the first gets its name.
+
+        Raises:
+            OutputError: the disk refuses.
+        """
+        for _, writer in self.all:
+            writer.finish()
+
     def __enter__(self) -> None:
         self._stack.__enter__()
 
@@ -270,22 +279,11 @@ class _Writers:
 
 def _understood(target: Target, bundle: Bundle) -> ConceptSet:
     try:
-        return understand(target.prompt, bundle.vocabulary.labels)
+        return bundle.vocabulary.read(target.prompt)
     except UnknownPrompt as error:
         raise UnknownPrompt(error.prompt, error.suggestions, target.id, error.word) from None
 
 
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(folder, error.strerror or str(error)) from error
-    return folder
-
-
 def _notes(source: AudioFile, outputs: Sequence[Written]) -> tuple[str, ...]:
-    notes = [source.note] if source.note else []
-    if source.damaged_packets:
-        notes.append(f"{source.damaged_packets} damaged packets were left out")
-    notes += [f"{one.clipped} samples clipped in {one.path.name}" for one in outputs if one.clipped]
-    return tuple(notes)
+    clipped = (f"{one.clipped} samples clipped in {one.path.name}" for one in outputs if one.clipped)
+    return (*source.notes, *clipped)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rich.markup import escape
+
 from engine.errors import BadInput
 from streaming.arrival import percentiles_ms
 from streaming.live_ends import (
@@ -51,10 +53,11 @@ def run_live(order: LiveOrder, tell: Callable[[str], None] | None) -> dict[str, 
 
     Args:
         order: the flags.
-        tell: takes a line for the user, or None to be silent.
+        tell: takes a line for the user, in Rich's markup, or None to be silent.
 
     Returns:
-        Totals: samples sent and lost, hops, reconnects, arrival latency.
+        Totals: samples sent and lost, hops, reconnects, arrival latency (None in raw mode, where nothing says when a
+        sample was sent).
 
     Raises:
         BadInput: a flag; nothing was opened.
@@ -83,7 +86,7 @@ def run_live(order: LiveOrder, tell: Callable[[str], None] | None) -> dict[str, 
         "lost_samples": totals.lost_samples,
         "reconnects": totals.reconnects,
         "hops": totals.hops,
-        "arrival_ms": percentiles_ms(totals.arrival_s),
+        "arrival_ms": percentiles_ms(totals.arrival_s) if totals.arrival_s else None,
     }
     if tell is not None:
         tell(_summary(order, found))
@@ -121,7 +124,7 @@ def _teller(tell: Callable[[str], None] | None) -> Callable[[dict[str, Any]], No
                 latency = event.get("latency", {}).get("algorithmic_ms")
                 tell(f"listening ({latency} ms algorithmic latency); Ctrl-C ends")
             case "warning":
-                tell(f"[yellow]warning:[/yellow] {event.get('message')}")
+                tell(f"[yellow]warning:[/yellow] {escape(str(event.get('message')))}")
             case "gap":
                 tell(f"[yellow]lost:[/yellow] samples {event.get('from')} to {event.get('to')}")
 
@@ -130,6 +133,6 @@ def _teller(tell: Callable[[str], None] | None) -> Callable[[dict[str, Any]], No
 
 def _summary(order: LiveOrder, found: dict[str, Any]) -> str:
     arrival = found["arrival_ms"]
-    delay = f", arrival p50 {arrival['p50']:.1f} ms, p99 {arrival['p99']:.1f} ms" if arrival["p99"] else ""
+    delay = f", arrival p50 {arrival['p50']:.1f} ms, p99 {arrival['p99']:.1f} ms" if arrival is not None else ""
     lost = f", {found['reconnects']} reconnects, {found['lost_samples']} samples lost" if found["reconnects"] else ""
-    return f"{order.track}: {found['sent_s']:.1f} s{delay}{lost} → {order.output}"
+    return f"{order.track}: {found['sent_s']:.1f} s{delay}{lost} → {escape(order.output)}"

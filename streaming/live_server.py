@@ -38,11 +38,12 @@ def open_bundle(settings: Settings, clock: Callable[[], float] = time.perf_count
     Raises:
         BundleError: it cannot be used; names the field.
         EngineFault: the provider asked for does not run.
-        BadInput: the model has no hop of the length asked for.
+        BadInput: the model has no such mode, or no hop of the length asked for.
     """
     bundle = load_bundle(
-        settings.model, provider=settings.provider, threads=settings.threads, clock=clock, warm_batch=WARM_BATCH
-    )
+        settings.model, provider=settings.provider, threads=settings.threads, clock=clock, warm_batch=WARM_BATCH,
+        mode=settings.mode,
+    )  # fmt: skip
     hops_per_call(settings.hop_ms, bundle.spec.audio)
     return bundle
 
@@ -167,7 +168,7 @@ class LiveServer:
             raise no_capacity(
                 f"{settings.max_sessions} sessions are running: the server is full", settings.retry_after_s
             )
-        if self.sessions and not self.worker.room:
+        if self.sessions and not self.worker.room and not self._evict(None):
             raise no_capacity("a tick takes too long: the server is full", settings.retry_after_s)
         most = settings.max_sessions_per_key
         if most is not None and runner.key and self._per_key[runner.key] >= most and not self._evict(runner.key):

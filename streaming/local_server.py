@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from engine.errors import WinnowError
-from streaming.settings import Settings
+from streaming.settings import environment_names
 
 READY_WITHIN_S = 60.0
 _STOP_WITHIN_S = 15.0
@@ -38,7 +38,7 @@ def local_server(model: str) -> Iterator[tuple[str, dict[str, Any]]]:
     command = [sys.executable, "-m", "streaming.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--model", model, "--log-level", "warning"]
     # Settings meant for another server (keys, limits) must not change this one.
-    unset = [part for name in Settings.model_fields for part in ("-u", f"WINNOW_{name.upper()}")]
+    unset = [part for name in environment_names() for part in ("-u", name)]
     # A file and no pipe: nobody reads it while the scene plays, and a full pipe would stop the server.
     with tempfile.TemporaryFile() as words:
         process = subprocess.Popen(

@@ -20,12 +20,16 @@ from av.container import InputContainer
 
 from engine.errors import BadInput
 from engine.frames import Samples
+from engine.intake import ordinary
 
 BLOCK_S = 1.0
 """Length of a block: a model call carries 100 hops, and a progress bar still moves smoothly."""
 
 _ATTACHED_PICTURE = 0x400
 """AV_DISPOSITION_ATTACHED_PIC: a cover in a music file is no video."""
+
+_LONGEST_OGG_PAGE_BYTES = 65_307
+_OGG_END_OF_STREAM = 0x04
 
 _UNKNOWN_RIFF_SIZE = 0x7FFF0000
 """Writers into a pipe cannot know the size and leave 0 or a number near the top."""
@@ -44,6 +48,7 @@ class AudioFile:
         has_video: there is a moving picture (a cover does not count).
         samples_read: samples given out so far.
         damaged_packets: packets that could not be decoded and were left out.
+        nonfinite_samples: values given out that are NaN or infinite; a session makes silence of them.
     """
 
     def __init__(self, path: Path, container: InputContainer, stream: AudioStream) -> None:
@@ -53,12 +58,13 @@ class AudioFile:
         self.channels = min(self.source_channels, 2)
         self.has_video = any(_is_moving(video) for video in container.streams.video)
         self.samples_read = 0
-        self.damaged_packets = 0
+        self.damaged_packets = self.nonfinite_samples = 0
         self.start_s = 0.0
         self._container = container
         self._stream = stream
         self._converter: AudioResampler | None = None
         self._converter_input: tuple[str, str, int] | None = None
+        self._ends_early: str | None = None
         self.duration_s = _declared_s(container, stream)
         self._blocks = self._gather()
         # Decoding the first block here makes every refusal happen on opening.
@@ -67,11 +73,18 @@ class AudioFile:
             raise BadInput("file", "at least one sample of sound", f"{path.name}: 0 seconds")
 
     @property
-    def note(self) -> str | None:
-        """What was done to the sound on reading, for the user to know; None if nothing."""
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the sound that was read so far, or of the file's end."""
+        found = []
         if self.source_channels > 2:
-            return f"{self.source_channels} channels were mixed down to stereo"
-        return None
+            found.append(f"{self.source_channels} channels were mixed down to stereo")
+        if self.damaged_packets:
+            found.append(f"{self.damaged_packets} damaged packets were left out")
+        if self.nonfinite_samples:
+            found.append(f"{self.nonfinite_samples} NaN or infinite samples were replaced by silence")
+        if self._ends_early is not None:
+            found.append(self._ends_early)
+        return tuple(found)
 
     def blocks(self) -> Iterator[Samples]:
         """Blocks `(channels, n)` float32 of about a second, once, in order.
@@ -82,8 +95,9 @@ class AudioFile:
         while self._first is not None:
             block, self._first = self._first, next(self._blocks, None)
             self.samples_read += block.shape[1]
+            self.nonfinite_samples += ordinary(block)[1]
             yield block
-        self._refuse_truncated()
+        self._judge_length()
 
     def close(self) -> None:
         """Close the file; idempotent."""
@@ -154,12 +168,18 @@ class AudioFile:
                 yield out.to_ndarray().astype(np.float32, copy=False)
             self._converter = None
 
-    def _refuse_truncated(self) -> None:
+    def _judge_length(self) -> None:
         got_s = self.samples_read / self.rate
         expected_s = _exact_s(self.path, self._container, self._stream)
-        if expected_s is not None and got_s < expected_s - max(0.25, 0.01 * expected_s):
+        if expected_s is not None and _falls_short(got_s, expected_s):
             whole = f"a complete file ({expected_s:.1f} s by its header)"
             raise BadInput("file", whole, f"{self.path.name}: {got_s:.1f} s")
+        names = set(self._container.format.name.split(","))
+        if "matroska" in names and self.duration_s is not None and _falls_short(got_s, self.duration_s):
+            # It may be the picture that goes on.
+            self._ends_early = f"the sound ends at {got_s:.1f} s of {self.duration_s:.1f} s; the file may be cut off"
+        elif "ogg" in names and not _ogg_is_ended(self.path):
+            self._ends_early = f"the file does not say that it ends at {got_s:.1f} s; it may be cut off"
 
 
 def open_audio(path: str | Path) -> AudioFile:
@@ -227,8 +247,24 @@ def _exact_s(path: Path, container: InputContainer, stream: AudioStream) -> floa
     return None
 
 
+def _falls_short(got_s: float, expected_s: float) -> bool:
+    """Whether more is missing than encoders and containers round away."""
+    return got_s < expected_s - max(0.25, 0.01 * expected_s)
+
+
+def _ogg_is_ended(path: Path) -> bool:
+    """Whether the last page of an Ogg file is marked as the end of its stream (RFC 3533, section 6)."""
+    if not path.is_file():
+        return True  # a pipe cannot be looked at twice
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - _LONGEST_OGG_PAGE_BYTES, 0))
+        tail = file.read()
+    page = tail.rfind(b"OggS")
+    return 0 <= page < len(tail) - 5 and bool(tail[page + 5] & _OGG_END_OF_STREAM)
+
+
 def _riff_bytes_missing(path: Path) -> int:
-    """Bytes that a WAV's own header promises and the file lacks (FFmpeg shortens those without a word)."""
+    """Bytes that the own header of a WAV or AVI promises and the file lacks (FFmpeg shortens those without a word)."""
     if not path.is_file():
         return 0  # a pipe cannot be looked at twice
     try:
@@ -237,6 +273,6 @@ def _riff_bytes_missing(path: Path) -> int:
     except OSError:
         return 0  # opening it will say why
     size = int.from_bytes(head[4:8], "little")
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE" or not 0 < size < _UNKNOWN_RIFF_SIZE:
+    if head[:4] != b"RIFF" or head[8:] not in (b"WAVE", b"AVI ") or not 0 < size < _UNKNOWN_RIFF_SIZE:
         return 0
     return size + 8 - path.stat().st_size

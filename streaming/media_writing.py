@@ -39,6 +39,19 @@ class OutputError(WinnowError):
         self.reason = reason
 
 
+def made_folder(folder: Path) -> Path:
+    """The same folder, made if it is not there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, error.strerror or str(error)) from error
+    return folder
+
+
 @dataclass(frozen=True, slots=True)
 class _Sound:
     """How one kind of file carries sound: FFmpeg's muxer, codec, sample rates (empty: any), sample format."""
@@ -74,7 +87,7 @@ def video_suffix(source: Path) -> str:
 
 
 class _PartFile:
-    """A binary file under a temporary name beside `path`; `keep` renames it, `drop` removes it.
+    """A binary file under a temporary name beside `path`; `seal` ends it, `keep` renames it, `drop` removes it.
 
     FFmpeg writes through it. The first refusal of the disk is kept for `check` and all later bytes are thrown
     away: an exception out of FFmpeg's own callback would be lost in some places and repeated in others.
@@ -116,8 +129,8 @@ class _PartFile:
         if self._refusal is not None:
             raise self._refusal
 
-    def keep(self) -> None:
-        """Give the file its name, after its bytes have reached the disk.
+    def seal(self) -> None:
+        """Nothing more is written: see that the bytes have reached the disk.
 
         Raises:
             OSError: they have not.
@@ -126,6 +139,13 @@ class _PartFile:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+
+    def keep(self) -> None:
+        """Give the sealed file its name.
+
+        Raises:
+            OSError: it cannot have it.
+        """
         os.replace(self._part, self.path)
 
     def drop(self) -> None:
@@ -164,6 +184,7 @@ class SoundWriter:
         self._layout = "stereo" if channels == 2 else "mono"
         self._counts_clipping = not sound.exact
         self._written = 0
+        self._finished = False
         try:
             self._part = _PartFile(path)
         except OSError as error:
@@ -214,18 +235,36 @@ class SoundWriter:
         except Exception as error:
             raise _as_output_error(self.path, error) from error
 
-    def keep(self) -> None:
-        """Finish the file and give it its name.
+    def finish(self) -> None:
+        """Write what is left of it to the disk, still under its temporary name; nothing is written after it.
+
+        For who keeps several files or none: what a disk may refuse is done then. `keep` does it otherwise.
 
         Raises:
             OutputError: the disk refuses; nothing is left.
         """
+        if self._finished:
+            return
         try:
             self._encode(self._converter.resample(None))
             for packet in self._stream.encode(None):
                 self._container.mux(packet)
             self._follow(None)
             self._container.close()
+            self._part.seal()
+        except BaseException as error:
+            self.drop()
+            raise _as_output_error(self.path, error) from error
+        self._finished = True
+
+    def keep(self) -> None:
+        """Finish the file and give it its name.
+
+        Raises:
+            OutputError: the disk refuses; nothing is left.
+        """
+        self.finish()
+        try:
             self._part.keep()
         except BaseException as error:
             self.drop()

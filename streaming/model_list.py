@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from engine.bundle import Listed, list_bundles
@@ -48,12 +49,13 @@ def print_models(found: list[dict[str, Any]]) -> None:
         table.add_column(title, overflow="fold")
     for one in found:
         if "error" in one:
-            table.add_row(f"[red]{one['name']}[/red]", "", "", "", "", f"[red]broken: {one['error']}[/red]")
+            broken = f"[red]broken: {escape(one['error'])}[/red]"
+            table.add_row(f"[red]{escape(one['name'])}[/red]", "", "", "", "", broken)
             continue
-        name = f"[bold]{one['name']}[/bold]" + (" (default)" if one["default"] else "")
+        name = f"[bold]{escape(one['name'])}[/bold]" + (" (default)" if one["default"] else "")
         words = f"{len(one['advertised'])} + {len(one['experimental'])} experimental"
         rate = f"{one['sample_rate']} Hz"
-        table.add_row(name, one["version"], f"{one['latency_ms']:g} ms", rate, words, one["description"])
+        table.add_row(name, one["version"], f"{one['latency_ms']:g} ms", rate, words, escape(one["description"]))
     console.print(table)
     for one in found:
         if one.get("default"):

@@ -82,6 +82,11 @@ class OpusSettings:
         """Samples per channel in one packet."""
         return self.frame_ms * RATE // 1000
 
+    @property
+    def lookahead(self) -> int:
+        """Samples by which what a decoder gives lags behind what went in: 2.5 or 6.5 ms."""
+        return 120 if self.application == "lowdelay" else 312
+
 
 def packet_samples(payload: bytes) -> int:
     """How many 48 kHz samples a packet lasts; 0 if it is none (RFC 6716, section 3.1 and 3.2)."""

@@ -23,7 +23,6 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.errors import BadInput, UnknownPrompt
-from engine.phrase import understand
 from engine.vocabulary import Vocabulary
 from streaming.scene import load_scene
 
@@ -95,7 +94,7 @@ def _html(name: str) -> Callable[[Request], Awaitable[Response]]:
 def reading(prompt: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """What a prompt means to a model: `understood`, or `unknown` with the three nearest sounds it knows."""
     try:
-        concepts = understand(prompt, vocabulary.labels)
+        concepts = vocabulary.read(prompt)
     except UnknownPrompt as error:
         return {"prompt": prompt, "understood": [], "unknown": str(error), "suggestions": list(error.suggestions)}
     except BadInput as error:

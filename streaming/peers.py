@@ -20,6 +20,7 @@ from streaming.rtc_metrics import PeerMetrics
 from streaming.rtc_peer import Peer
 from streaming.rtc_publisher import Publisher, Wish
 from streaming.rtc_resource import Resource
+from streaming.rtc_track import coding_of
 from streaming.rtc_viewer import Viewer, check_play
 from streaming.runner import Runner
 from streaming.sdp_offer import Offer
@@ -95,7 +96,8 @@ class Peers:
         publisher = self.publishers.get(runner.name)
         picture = publisher.picture if publisher is not None else None
         offer = check_play(offer, picture.codec if picture is not None else None)
-        viewer = Viewer(runner, index, offer, credentials.key, picture, self._new_peer, self._viewer_gone)
+        coding = coding_of(self._settings)
+        viewer = Viewer(runner, index, offer, credentials.key, coding, picture, self._new_peer, self._viewer_gone)
         self.viewers[viewer.name] = viewer
         return viewer, await viewer.open()
 

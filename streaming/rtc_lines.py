@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from streaming.audience import Audience
+from streaming.opus import OpusSettings
 from streaming.rtc_peer import Peer
 from streaming.rtc_track import LineTrack, sound_of
 from streaming.sdp_offer import Offer
@@ -20,10 +21,11 @@ class PeerLines:
     Args:
         offer: of the peer.
         first: `residual` puts the residual on the first line.
+        coding: of what is sent.
     """
 
-    def __init__(self, offer: Offer, first: str) -> None:
-        self._first = first
+    def __init__(self, offer: Offer, first: str, coding: OpusSettings) -> None:
+        self._first, self._coding = first, coding
         self._lines = {section.index: LineTrack() for section in offer.of("audio") if section.receives}
         self._mids = {index: offer.sections[index].mid for index in self._lines}
         self._carried: dict[int, int] = {}
@@ -52,7 +54,7 @@ class PeerLines:
         coming = [index for index in in_order(tracks, self._first) if index not in self._carried.values()]
         for line, index in zip(free, coming, strict=False):
             self._carried[line] = index
-            self._lines[line].carry(sound_of(audience, index).subscribe())
+            self._lines[line].carry(sound_of(audience, index, self._coding).subscribe())
         mids = {index: self._mids[line] for line, index in self._carried.items()}
         return [{**track, "mid": mids.get(track["index"])} for track in tracks]
 

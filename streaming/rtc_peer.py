@@ -22,13 +22,13 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from streaming import aiortc_inside
 from streaming.ice_servers import IceServer
+from streaming.sdp_candidates import set_aside
 from streaming.sdp_fragment import Fragment
 from streaming.sdp_offer import MOST_CANDIDATES, Offer, Section, unusable
 
 log = logging.getLogger("winnow.streaming.webrtc")
 
 _CLOSE_WITHIN_S = 5.0
-_MDNS_WITHIN_S = 3.0
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
@@ -70,6 +70,8 @@ class Peer:
         self._deadline: asyncio.TimerHandle | None = None
         self._offer: Offer | None = None
         self._trickled = 0
+        self._named: Sequence[RTCIceCandidate] = ()
+        self._adding: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
 
     # --- offer and answer -------------------------------------------------------------------------------------
@@ -85,11 +87,12 @@ class Peer:
             Problem: aiortc cannot use the offer after all.
         """
         self._offer = offer
+        text, self._named = set_aside(offer.text)
         for section, direction in zip(offer.sections, directions, strict=True):
             if section.kind != "application":
                 self.lines[section.index] = self.connection.addTransceiver(section.kind, direction)
         try:
-            await self.connection.setRemoteDescription(RTCSessionDescription(offer.text, "offer"))
+            await self.connection.setRemoteDescription(RTCSessionDescription(text, "offer"))
         except Exception as error:
             log.info("peer %s: aiortc refuses the offer", self.name, exc_info=error)
             raise unusable(f"the offer cannot be answered ({type(error).__name__})") from error
@@ -122,6 +125,7 @@ class Peer:
         if "a=candidate:" not in text:
             raise unusable("this server has no network address that it could offer")
         self._deadline = asyncio.get_running_loop().call_later(self._connect_s, self._too_late)
+        self._add(self._named)
         return text
 
     # --- trickled candidates ----------------------------------------------------------------------------------
@@ -131,20 +135,25 @@ class Peer:
         assert self._offer is not None
         return (fragment.username, fragment.password) != (self._offer.username, self._offer.password)
 
-    async def add_candidates(self, fragment: Fragment) -> None:
+    def add_candidates(self, fragment: Fragment) -> None:
         """Take trickled candidates; what cannot be used, or is too many, is left out."""
         room = max(MOST_CANDIDATES - self._trickled, 0)
         candidates = fragment.candidates[:room]
         self._trickled += len(candidates)
-        wanted: list[RTCIceCandidate | None] = [self._placed(candidate) for candidate in candidates]
-        if fragment.complete:
-            wanted.append(None)
-        try:
-            async with asyncio.timeout(_MDNS_WITHIN_S):
-                for candidate in wanted:
-                    await self.connection.addIceCandidate(candidate)
-        except (TimeoutError, ValueError, OSError) as error:
-            log.info("peer %s: a candidate is left out: %s", self.name, error)
+        self._add(candidates)
+
+    def _add(self, candidates: Sequence[RTCIceCandidate]) -> None:
+        if candidates:
+            task = asyncio.create_task(self._look_up(candidates), name=f"candidates {self.name}")
+            self._adding.add(task)
+            task.add_done_callback(self._adding.discard)
+
+    async def _look_up(self, candidates: Sequence[RTCIceCandidate]) -> None:
+        """Add candidates, all at once: each may be a name that somebody has to be asked for."""
+        adding = (self.connection.addIceCandidate(self._placed(candidate)) for candidate in candidates)
+        for error in await asyncio.gather(*adding, return_exceptions=True):
+            if error is not None:
+                log.info("peer %s: a candidate is left out: %s", self.name, error)
 
     def _placed(self, candidate: RTCIceCandidate) -> RTCIceCandidate:
         """All goes over the first m-line's transport, whatever line the candidate was listed under."""
@@ -193,6 +202,8 @@ class Peer:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
+        for task in self._adding:
+            task.cancel()
         try:
             async with asyncio.timeout(_CLOSE_WITHIN_S):
                 await self.connection.close()

@@ -17,6 +17,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from streaming import aiortc_picture
 from streaming.audience import Audience
+from streaming.opus import OpusSettings
 from streaming.rtc_audio_in import AudioReceiver
 from streaming.rtc_picture_in import CodedPicture, PictureBuffer
 from streaming.rtc_sync import PICTURE_HZ, Step
@@ -101,18 +102,19 @@ class PictureRelay:
         sound_receiver: aiortc's, of the sound that belongs to it.
         sound: ours, of the same.
         audience: of the session.
+        coding: of the sound that leaves.
     """
 
     def __init__(
         self, codec: str, receiver: RTCRtpReceiver, sound_receiver: RTCRtpReceiver, sound: AudioReceiver,
-        audience: Audience,
+        audience: Audience, coding: OpusSettings,
     ) -> None:  # fmt: skip
         self.codec = codec
         self.dropped = 0
         """Frames dropped because they could not leave in time."""
         self._loop = asyncio.get_running_loop()
         self._receiver, self._audience = receiver, audience
-        self._step = Step(sound.pts_of)
+        self._step = Step(sound.pts_of, coding.frame, coding.lookahead)
         self._buffer = PictureBuffer(codec, self._take, self._loop.time)
         aiortc_picture.replace_picture_buffer(receiver, self._buffer)
         aiortc_picture.hear_reports(receiver, self._step.picture.report)

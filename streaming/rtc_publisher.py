@@ -26,6 +26,7 @@ from streaming.rtc_lines import PeerLines
 from streaming.rtc_peer import Direction
 from streaming.rtc_picture import PictureRelay
 from streaming.rtc_resource import PeerMaker, Resource
+from streaming.rtc_track import coding_of
 from streaming.runner import Runner
 from streaming.sdp_offer import Offer, Section, unusable
 
@@ -92,7 +93,8 @@ class Publisher(Resource):
         self.picture: PictureRelay | None = None
         self._channels = channels
         self._make_peer = make_peer
-        self._lines = PeerLines(offer, wish.output)
+        self._coding = coding_of(server.settings)
+        self._lines = PeerLines(offer, wish.output, self._coding)
         self._tasks: set[asyncio.Task[None]] = set()
         self._connected_s: float | None = None
         self._ended = False
@@ -210,8 +212,9 @@ class Publisher(Resource):
         pictures = [section for section in self.offer.of("video") if section.sends]
         if pictures:
             line = self.peer.lines[pictures[0].index]
-            audience = self.runner.audience
-            self.picture = PictureRelay(pictures[0].codec, line.receiver, from_peer, self.receiver, audience)
+            self.picture = PictureRelay(
+                pictures[0].codec, line.receiver, from_peer, self.receiver, self.runner.audience, self._coding
+            )
             if pictures[0].receives:
                 self.picture.show(line.sender)
 

@@ -18,8 +18,6 @@ _HALF, _WHOLE = 1 << 31, 1 << 32
 _MEMORY_S = 1.0
 _PACKETS = 25
 """Half a second, over which the sound's delay is taken: the middle one, for a stall is no delay."""
-PACKET, LOOKAHEAD = 960, 120
-"""Samples: length of the packets that leave, and by how much the encoder lags behind (`OpusSettings`, `lowdelay`)."""
 _REPORTS = 5
 _FURTHEST_S = 2.0
 """Reports that move a picture by more than this against its arrival are not believed."""
@@ -73,9 +71,12 @@ class Step:
 
     Args:
         pts_of: pts of the sound with an RTP timestamp (nearest to what came last).
+        packet: samples in one packet of the sound that leaves.
+        lookahead: samples by which its encoder lags behind.
     """
 
-    def __init__(self, pts_of: Callable[[int], int]) -> None:
+    def __init__(self, pts_of: Callable[[int], int], packet: int, lookahead: int) -> None:
+        self._packet, self._lookahead = packet, lookahead
         self.sound, self.picture = SenderClock(SOUND_HZ), SenderClock(PICTURE_HZ)
         self._pts_of = pts_of
         self._sound_in, self._picture_in = RecentPeak(_MEMORY_S), RecentPeak(_MEMORY_S)
@@ -89,10 +90,10 @@ class Step:
 
     def sound_left(self, begin: int, end: int, now_s: float) -> None:
         """Sound of pts `[begin, end)` was handed to the encoder."""
-        last = end // PACKET
-        if last > begin // PACKET:
+        last = end // self._packet
+        if last > begin // self._packet:
             # A packet is complete, and leaves. What is heard at its time stamp lies a little further back.
-            self._sound_out.append(((last - 1) * PACKET - LOOKAHEAD) / SOUND_HZ - now_s)
+            self._sound_out.append(((last - 1) * self._packet - self._lookahead) / SOUND_HZ - now_s)
 
     def picture_came(self, timestamp: int, now_s: float) -> float:
         """A picture came in.

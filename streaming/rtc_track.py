@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
@@ -12,15 +13,26 @@ from engine.resample import StreamResampler, converted_count
 from streaming.audience import Audience, HopFormat
 from streaming.opus import RATE, OpusSettings
 from streaming.rtc_audio_out import AudioFanOut, Coded, ViewerTrack
+from streaming.settings import Settings
 from streaming.stream import Hop
+
+
+def coding_of(settings: Settings) -> OpusSettings:
+    """How a server codes what it sends; a track's channels are its own."""
+    return OpusSettings(
+        application=settings.opus_application,
+        bitrate=settings.opus_bitrate,
+        frame_ms=settings.opus_frame_ms,
+        in_band_fec=settings.opus_fec,
+    )
 
 
 class TrackSound:
     """A session's track as Opus, for however many peers listen; an `Ear` of the session's audience."""
 
-    def __init__(self, format_: HopFormat) -> None:
+    def __init__(self, format_: HopFormat, coding: OpusSettings) -> None:
         self._format = format_
-        self._fan_out = AudioFanOut(OpusSettings(channels=format_.channels))
+        self._fan_out = AudioFanOut(replace(coding, channels=format_.channels))
         self._resampler: StreamResampler | None = None
         self._expected = -1
         self._pts = 0
@@ -67,13 +79,13 @@ class TrackSound:
             self._when_over.append(callback)
 
 
-def sound_of(audience: Audience, index: int) -> TrackSound:
+def sound_of(audience: Audience, index: int, coding: OpusSettings) -> TrackSound:
     """The one `TrackSound` of a track; made for the first who asks. The session must have started."""
     for ear in audience.ears(index):
         if isinstance(ear, TrackSound):
             return ear
     assert audience.format is not None, "a session that has started has a format"
-    sound = TrackSound(audience.format)
+    sound = TrackSound(audience.format, coding)
     audience.join(index, sound)
     return sound
 

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from streaming.opus import OpusSettings
 from streaming.rtc_peer import Direction
 from streaming.rtc_picture import PictureRelay
 from streaming.rtc_resource import PeerMaker, Resource
@@ -26,17 +27,18 @@ class Viewer(Resource):
         index: of the track.
         offer: good for `check_play`.
         key: short name of the client's API key.
+        coding: of the sound, where nobody hears the track yet.
         picture: of the session, where it has one.
         make_peer: gives it a connection.
         gone: told once that it is over.
     """
 
     def __init__(
-        self, runner: Runner, index: int, offer: Offer, key: str, picture: PictureRelay | None, make_peer: PeerMaker,
-        gone: Callable[[Viewer], None],
+        self, runner: Runner, index: int, offer: Offer, key: str, coding: OpusSettings, picture: PictureRelay | None,
+        make_peer: PeerMaker, gone: Callable[[Viewer], None],
     ) -> None:  # fmt: skip
         super().__init__(secrets.token_urlsafe(9), key, offer)
-        self.runner, self.index = runner, index
+        self.runner, self.index, self._coding = runner, index, coding
         self._picture, self._make_peer, self._gone = picture, make_peer, gone
         self._ending: asyncio.Task[None] | None = None
 
@@ -63,7 +65,7 @@ class Viewer(Resource):
         return "sendonly"
 
     def _show(self, directions: Sequence[Direction]) -> None:
-        sound = sound_of(self.runner.audience, self.index)
+        sound = sound_of(self.runner.audience, self.index, self._coding)
         for section, direction in zip(self.offer.sections, directions, strict=True):
             if direction == "inactive" or section.kind == "application":
                 continue

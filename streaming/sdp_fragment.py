@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 from aiortc import RTCIceCandidate
-from aiortc.sdp import candidate_from_sdp
 
+from streaming.sdp_candidates import read_candidate
 from streaming.sdp_offer import LONGEST_LINE, MOST_CANDIDATES, MOST_LINES, malformed
-
-_TYPES = ("host", "srflx", "prflx", "relay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +17,11 @@ class Fragment:
     Attributes:
         username, password: of its ICE agent; other ones than in the offer ask for a restart.
         candidates: those that make sense, with the mid they were under.
-        complete: no more will come.
     """
 
     username: str | None
     password: str | None
     candidates: tuple[RTCIceCandidate, ...]
-    complete: bool
 
 
 def read_fragment(body: bytes) -> Fragment:
@@ -36,7 +31,6 @@ def read_fragment(body: bytes) -> Fragment:
         Problem: 400, this is no SDP fragment.
     """
     username = password = mid = None
-    complete = False
     found: list[RTCIceCandidate] = []
     for line in _lines(body):
         name, _, value = line[2:].partition(":")
@@ -48,14 +42,12 @@ def read_fragment(body: bytes) -> Fragment:
             password = value
         elif name == "mid":
             mid = value
-        elif name == "end-of-candidates":
-            complete = True
-        elif name == "candidate" and (candidate := _candidate(value)) is not None:
+        elif name == "candidate" and (candidate := read_candidate(value)) is not None:
             candidate.sdpMid = mid
             found.append(candidate)
     if username is None or password is None:
         raise malformed("a fragment names a=ice-ufrag and a=ice-pwd")
-    return Fragment(username, password, tuple(found[:MOST_CANDIDATES]), complete)
+    return Fragment(username, password, tuple(found[:MOST_CANDIDATES]))
 
 
 def _lines(body: bytes) -> list[str]:
@@ -69,16 +61,3 @@ def _lines(body: bytes) -> list[str]:
         if len(line) < 2 or line[1] != "=" or not line[0].isalpha():
             raise malformed("a line of the fragment is not of the form x=…")
     return lines
-
-
-def _candidate(value: str) -> RTCIceCandidate | None:
-    """A candidate that aiortc can use, or None: TCP, names but for mDNS, and nonsense are skipped silently."""
-    try:
-        candidate = candidate_from_sdp(value)
-        if not candidate.ip.endswith(".local"):
-            ipaddress.ip_address(candidate.ip)
-    except (ValueError, AssertionError, IndexError):
-        return None
-    if candidate.protocol.lower() != "udp" or candidate.type not in _TYPES or not 0 < candidate.port < 65536:
-        return None
-    return candidate

@@ -6,11 +6,16 @@ Read once at the start and frozen; flags of the command line are passed as argum
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "WINNOW_"
+_OF_THE_MAKEFILE = {"WINNOW_EXTRA"}
 
 LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
 """What uvicorn is told: the largest route's limit. Every route keeps its own, smaller one."""
@@ -26,15 +31,18 @@ class Settings(BaseSettings):
     """Every switch of the server, with the contract's defaults.
 
     Raises:
-        pydantic.ValidationError: a value is wrong, or the server would listen beyond loopback without an API key.
+        pydantic.ValidationError: a value is wrong, a variable of the environment has our prefix and names no setting,
+            or the server would listen beyond loopback without an API key.
     """
 
-    model_config = SettingsConfigDict(env_prefix="WINNOW_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     model: str = "default"
     """Name of an embedded bundle or path of a bundle's folder; `default` is the engine's choice."""
+    mode: str | None = None
+    """For a model with modes (SAM Audio): quality, balanced or low_latency (fast); None: its own default."""
     provider: str = "auto"
     threads: int = Field(default=1, ge=1, le=64)
     """Threads inside one ONNX session; more than 1 only pays for a single stream."""
@@ -84,6 +92,13 @@ class Settings(BaseSettings):
     """Where the server's own candidates come from: interfaces, `ice_servers` too (behind a NAT), or only TURN."""
     connect_s: float = Field(default=10.0, gt=0.0)
     """How long a WebRTC peer may take from our answer to a working connection."""
+    opus_application: Literal["lowdelay", "audio", "voip"] = "lowdelay"
+    """How WebRTC peers' sound is coded: `lowdelay` comes 4 ms earlier; `voip` spares a narrow line, and has FEC."""
+    opus_bitrate: int = Field(default=96_000, ge=6_000, le=510_000)
+    opus_frame_ms: int = Field(default=20, ge=10, le=20, multiple_of=10)
+    """Length of their packets: 10 ms come 10 ms earlier and cost twice as many packets."""
+    opus_fec: bool = False
+    """In-band FEC; libopus has none with `lowdelay`."""
     max_viewers: int = Field(default=256, ge=0)
     signalling_per_s: float = Field(default=10.0, gt=0.0)
     """WHIP and WHEP requests of one address in the long run; over it they are answered 429."""
@@ -121,6 +136,16 @@ class Settings(BaseSettings):
         return urls
 
     @model_validator(mode="after")
+    def _environment_is_spelt_right(self) -> Settings:
+        # A limit or a key that was set in vain must not be found out by its absence.
+        known = {PREFIX + name.upper() for name in type(self).model_fields} | _OF_THE_MAKEFILE
+        for name in environment_names():
+            if name.upper() not in known:
+                near = get_close_matches(name.upper(), known, n=1)
+                raise ValueError(f"{name} is no setting" + (f"; nearest: {near[0]}" if near else ""))
+        return self
+
+    @model_validator(mode="after")
     def _relays_have_a_secret(self) -> Settings:
         if self.turn_secret is None and any(url.startswith("turn") for url in self.ice_servers):
             raise ValueError("a TURN server in WINNOW_ICE_SERVERS needs WINNOW_TURN_SECRET, its static-auth-secret")
@@ -133,6 +158,11 @@ class Settings(BaseSettings):
                 f"host {self.host!r} can be reached by others: set WINNOW_API_KEYS, or listen on 127.0.0.1"
             )
         return self
+
+
+def environment_names() -> tuple[str, ...]:
+    """The variables of the environment that have our prefix, in whatever case."""
+    return tuple(name for name in sorted(os.environ) if name.upper().startswith(PREFIX))
 
 
 def is_loopback(host: str) -> bool:

@@ -86,7 +86,7 @@ class WhipDoor:
         if restart:
             # RFC 9725: the session that runs goes on until consent expires.
             raise unusable("ICE cannot be restarted here; publish or play again")
-        await resource.peer.add_candidates(fragment)
+        resource.peer.add_candidates(fragment)
         return Response(None, 204)
 
     async def delete(self, request: Request) -> Response:

@@ -269,7 +269,8 @@ class Worker:
             self._metrics.tick(self._batcher.batch_size, took_s, touched)
         self._answer(deliveries)
         if self._batcher.step_hops:
-            self._capacity.note(self._batcher.step_hops, self._clock() - self._tick_began_s)
+            took_s = self._clock() - self._tick_began_s + self._batcher.earlier_s
+            self._capacity.note(self._batcher.step_hops, took_s)
         self._tick_began_s = self._clock()
         if now_s - self._measured_s >= _MEASURE_EVERY_S:
             self._measured_s = now_s

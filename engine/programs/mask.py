@@ -38,6 +38,9 @@ class MaskProgram:
         most_slots: slots that may be open at once.
     """
 
+    most_hops = 128
+    """See `Program`; a file's longest work."""
+
     def __init__(self, spec: ModelSpec, runtime: Runtime, clock: Callable[[], float], most_slots: int = 4096) -> None:
         audio = spec.audio
         self.spec = spec
@@ -83,8 +86,9 @@ class MaskProgram:
         self._overlap.reset(_rows(slot))
         self.presence.reset(slot)
 
-    def condition(self, slot: int, query: Vector) -> None:
+    def condition(self, slot: int, query: Vector | str) -> None:
         """Set what the slot listens for: `(query_size,)`, the sum of concept vectors or any encoder's output."""
+        assert not isinstance(query, str), "this program reads vectors"
         self._queries[slot] = query
 
     def snapshot(self, slot: int) -> tuple[list[Snapshot], NDArray[np.float32], float]:

@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from engine.errors import BundleError, EngineFault
+from engine.errors import BadInput, BundleError, EngineFault
 from engine.runtimes.base import Floats, Snapshot, bucket_for
 from engine.spec import ModelSpec, StateSpec
 
@@ -26,7 +26,6 @@ PROVIDERS = {
 }
 """Names a person may ask for, best first."""
 
-_INPUTS = {"spectrum", "query", "hint"}
 _OUTPUTS = ("mask", "active")
 
 
@@ -62,10 +61,11 @@ def open_session(path: Path, provider: str, options: ort.SessionOptions) -> tupl
         The session, and what a person should be told of the choice (None where there is nothing to tell).
 
     Raises:
-        EngineFault: unknown name, or the provider asked for by name does not run.
+        BadInput: field `provider`: an unknown name.
+        EngineFault: the provider asked for by name does not run.
     """
     if provider not in ("auto", *PROVIDERS):
-        raise EngineFault(f"provider: expected one of auto, {', '.join(PROVIDERS)}, got {provider!r}")
+        raise BadInput("provider", f"one of auto, {', '.join(PROVIDERS)}", provider)
     offered = ort.get_available_providers()
     wanted = [name for name in PROVIDERS.values() if name in offered]
     if provider != "auto":
@@ -94,6 +94,7 @@ class OnnxRuntime:
 
     Raises:
         BundleError: the graph cannot be opened, or its inputs and outputs are not those of the spec.
+        BadInput: field `provider`: an unknown name.
         EngineFault: the provider asked for does not run.
     """
 
@@ -119,7 +120,7 @@ class OnnxRuntime:
         options.log_severity_level = 3
         self._session, self.note = self._open(folder, "separator", provider, options)
         self.provider: str = self._session.get_providers()[0]
-        self._check_names(folder)
+        self._check_tensors(folder)
         on_device = self.provider != PROVIDERS["cpu"] if bank_on_device is None else bank_on_device
         self._bank: _HostBank | _DeviceBank
         if on_device:
@@ -136,17 +137,24 @@ class OnnxRuntime:
             raise BundleError(folder, f"graphs.{graph}", "is missing")
         try:
             return open_session(folder / file, provider, options)
-        except EngineFault:
+        except (BadInput, EngineFault):
             raise
         except Exception as error:  # ONNX Runtime raises a class of its own for each way a file can be wrong
             raise BundleError(folder, f"graphs.{graph}", f"ONNX Runtime cannot open {file}: {error}") from error
 
-    def _check_names(self, folder: Path) -> None:
-        inputs = {item.name for item in self._session.get_inputs()}
+    def _check_tensors(self, folder: Path) -> None:
+        inputs = {item.name: item.shape for item in self._session.get_inputs()}
         outputs = {item.name for item in self._session.get_outputs()}
-        for name in _INPUTS | {state.name for state in self._spec.states}:
+        expected = _input_shapes(self._spec)
+        for name, shape in expected.items():
             if name not in inputs:
                 raise BundleError(folder, "graphs.separator", f"has no input {name!r}")
+            # A length that may vary has a name in the graph, or none.
+            found = [length if isinstance(length, int) else None for length in inputs[name]]
+            if found != shape:
+                raise BundleError(folder, "graphs.separator", f"input {name!r} is {found}, by the spec {shape}")
+        for name in inputs.keys() - expected.keys():
+            raise BundleError(folder, "graphs.separator", f"has an input {name!r}, of which the spec says nothing")
         for name in {*_OUTPUTS, *(state.output for state in self._spec.states)}:
             if name not in outputs:
                 raise BundleError(folder, "graphs.separator", f"has no output {name!r}")
@@ -186,6 +194,18 @@ class OnnxRuntime:
                 )
         for slot, snapshot in enumerate(kept):
             self._bank.restore(slot, snapshot)
+
+
+def _input_shapes(spec: ModelSpec) -> dict[str, list[int | None]]:
+    """Shape of each input of the `separator` graph; None: slots or hops, of which there may be any number."""
+    shapes: dict[str, list[int | None]] = {
+        "spectrum": [None, None, spec.bins, 2],
+        "query": [None, spec.query_size],
+        "hint": [None, 2],
+    }
+    for state in spec.states:
+        shapes[state.name] = [*state.shape[: state.batch_axis], None, *state.shape[state.batch_axis :]]
+    return shapes
 
 
 def _padded(array: Floats, size: int) -> Floats:

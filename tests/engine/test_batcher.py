@@ -21,7 +21,7 @@ class Watched:
 
     def __init__(self, bundle: Bundle, clock: ManualClock, cost_s: float = 0.0) -> None:
         self.inner, self.clock, self.cost_s = bundle.program, clock, cost_s
-        self.spec = bundle.spec
+        self.spec, self.most_hops = bundle.spec, bundle.program.most_hops
         self.steps: list[list[Work]] = []
 
     def step(self, works: list[Work]) -> Iterator[list[Result]]:

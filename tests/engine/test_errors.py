@@ -12,6 +12,8 @@ def test_messages() -> None:
     error = subject.BadInput("audio.channels", "1 or 2", 3)
     assert str(error) == "audio.channels: expected 1 or 2, got 3"
     assert len(str(subject.BadInput("x", "y", "z" * 1000))) < 120
+    inner = subject.BadInput("prompt", "words that name a sound", "")
+    assert str(inner.within("targets.a")) == "targets.a.prompt: expected words that name a sound, got ''"
     unknown = subject.UnknownPrompt("p" * 2000, ("speech", "rain", "dog bark"), "t")
     assert len(str(unknown)) < 200
     assert "'rain'" in str(unknown)

@@ -56,12 +56,12 @@ def test_three_channels_are_refused(identity: Bundle) -> None:
 
 
 def test_slots_are_given_back_when_a_caller_stops_halfway(identity: Bundle) -> None:
-    free = len(identity.program._free)
+    free = len(identity.masking._free)
     parts = separate_blocks(identity, [noise(48_000)], 48_000, 1, (SPEECH,))
     next(parts)
     assert isinstance(parts, Generator)
     parts.close()
-    assert len(identity.program._free) == free
+    assert len(identity.masking._free) == free
 
 
 @pytest.mark.parametrize("rate", [48_000, 16_000])

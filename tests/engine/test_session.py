@@ -212,7 +212,7 @@ def test_a_wrong_update_changes_nothing(embedded: Bundle) -> None:
 
 
 def test_many_updates_leave_no_slot_open(identity: Bundle) -> None:
-    free = len(identity.program._free)
+    free = len(identity.masking._free)
     crank = Crank(identity, config())
     for turn in range(30):
         crank.session.update((Target("speech", ["siren", "speech", "rain"][turn % 3]),))
@@ -220,7 +220,7 @@ def test_many_updates_leave_no_slot_open(identity: Bundle) -> None:
             crank.feed(noise(960, seed=turn))
     crank.session.close()
     crank.session.close()
-    assert len(identity.program._free) == free
+    assert len(identity.masking._free) == free
 
 
 def test_updated_slot_has_heard_the_last_second(embedded: Bundle) -> None:
@@ -383,11 +383,11 @@ def test_not_finite_becomes_silence(identity: Bundle) -> None:
     ],
 )
 def test_bad_configuration_is_named(identity: Bundle, field: str, broken: dict[str, object]) -> None:
-    free = len(identity.program._free)
+    free = len(identity.masking._free)
     with pytest.raises(BadInput) as caught:
         Session(identity, config(**broken))  # type: ignore[arg-type]
     assert caught.value.field == field
-    assert len(identity.program._free) == free
+    assert len(identity.masking._free) == free
 
 
 def test_samples_of_the_wrong_shape_are_refused(identity: Bundle) -> None:
@@ -441,10 +441,10 @@ class Listening:
 def listening(identity: Bundle) -> Iterator[tuple[Bundle, Listening]]:
     """The identity bundle with a runtime that can be watched and told to fail."""
     runtime = Listening()
-    kept = identity.program.runtime
-    identity.program.runtime = runtime
+    kept = identity.masking.runtime
+    identity.masking.runtime = runtime
     yield identity, runtime
-    identity.program.runtime = kept
+    identity.masking.runtime = kept
 
 
 @pytest.mark.parametrize("rule", ["whole", "hop"])

@@ -117,7 +117,7 @@ def test_activity_is_what_the_spans_say(embedded: Bundle) -> None:
 
 
 def test_spans_that_would_need_too_many_unions_are_refused(identity: Bundle) -> None:
-    free = len(identity.program._free)
+    free = len(identity.masking._free)
     many = tuple(
         Target(str(index), "speech", spans=tuple(
             Span(float(second), second + 1.0, include=False) for second in range(32) if second >> index & 1
@@ -126,5 +126,5 @@ def test_spans_that_would_need_too_many_unions_are_refused(identity: Bundle) -> 
     )  # fmt: skip
     with pytest.raises(BadInput, match=r"targets\.spans"):
         Crank(identity, SessionConfig(48_000, 1, many, residual=True))
-    assert len(identity.program._free) == free
+    assert len(identity.masking._free) == free
     Crank(identity, SessionConfig(48_000, 1, many)).session.close()

@@ -11,16 +11,16 @@ SPEECH = Target("a", "speech")
 
 
 def test_targets_that_listen_for_the_same_share_a_slot(identity: Bundle) -> None:
-    free = len(identity.program._free)
+    free = len(identity.masking._free)
     targets = Targets(identity, (SPEECH, Target("b", "everything but speech"), Target("c", "speech", gain_db=3)), True)
     slots = {name: lane.slot for name, lane in targets.plan.lanes.items()}
     assert slots["a"] == slots["b"] == slots["c"]
     # a ∪ ¬a is everything: nothing is left to listen for.
     (union,) = targets.plan.unions
     assert union.slot is None
-    assert free - len(identity.program._free) == 1
+    assert free - len(identity.masking._free) == 1
     targets.close()
-    assert len(identity.program._free) == free
+    assert len(identity.masking._free) == free
 
 
 def test_spans_need_a_slot_of_their_own(identity: Bundle) -> None:

@@ -50,7 +50,10 @@ class Browsers:
 
     def __call__(self, *more: str) -> Browser:
         if more not in self._running:
-            self._running[more] = self._driver.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *more])
+            # Playwright mutes a browser without a screen; then a tab that is shared has no sound either.
+            self._running[more] = self._driver.chromium.launch(
+                executable_path=CHROMIUM, args=[*QUIET, *more], ignore_default_args=["--mute-audio"]
+            )
         return self._running[more]
 
     def close(self) -> None:

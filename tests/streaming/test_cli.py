@@ -82,6 +82,15 @@ def test_separate_tells_a_person_what_it_did(
     assert "identity" in said
 
 
+def test_brackets_in_names_are_no_markup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = write_sound(tmp_path / "talk [bold].wav", tone(4800), 48000, "pcm_s16le")
+    assert winnow(monkeypatch, "separate", file, "-p", "speech", "-m", "identity", "-o", "a[/b]") == 0
+    assert "a[/b]/talk[bold].speech.wav" in "".join(capsys.readouterr().out.split())
+
+
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     said = capsys.readouterr()
     assert said.out == ""
@@ -119,6 +128,14 @@ def test_the_callers_mistakes_are_one_line_and_exit_2(
 def test_errors_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert winnow(monkeypatch, "separate", tmp_path / "no.wav", "-p", "speech", "-m", "identity", "--json") == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "bad_input"
+
+
+def test_a_folder_that_cannot_be_made_exits_1_before_anything_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert winnow(monkeypatch, "demo", "-m", "identity", "-o", tmp_path / "file") == 1
+    assert "cannot write" in one_line(capsys)
 
 
 def test_a_full_disk_exits_1_and_leaves_nothing(

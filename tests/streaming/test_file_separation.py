@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from errno import ENOSPC
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from engine.bundle import Bundle
 from engine.errors import BadInput, UnknownPrompt
 from engine.prompt import Span
 from streaming.file_separation import file_names, parse_span, separate_file
-from streaming.media_writing import OutputError
+from streaming.media_writing import OutputError, _PartFile
 from tests.streaming.media_files import read_all, tone, write_sound, write_video
 from tests.streaming.test_media_writing import disk_of
 
@@ -84,6 +85,26 @@ def test_a_cut_file_and_a_full_disk_leave_nothing(tmp_path: Path, identity: Bund
     with disk_of(100_000), pytest.raises(OutputError):
         separate_file(whole, ["speech"], bundle=identity, folder=out)
     assert list(out.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_at_the_very_end_leaves_none_of_the_files(
+    tmp_path: Path, identity: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_sound(tmp_path / "a.wav", tone(4800), 48000, "pcm_s16le")
+    sealed: list[Path] = []
+    seal = _PartFile.seal
+
+    def full(part: _PartFile) -> None:
+        seal(part)
+        sealed.append(part.path)
+        if len(sealed) == 3:
+            raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_PartFile, "seal", full)
+    with pytest.raises(OutputError, match="No space left"):
+        separate_file(file, ["speech", "rain"], bundle=identity)
+    assert len(sealed) == 3
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_an_output_that_is_the_input_is_refused(tmp_path: Path, identity: Bundle) -> None:

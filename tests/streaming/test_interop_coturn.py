@@ -15,6 +15,7 @@ from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from engine.bundle import Bundle
+from tests.streaming.browser import CHROMIUM, QUIET, need_chromium
 from tests.streaming.live import house
 from tests.streaming.rtc import Client, Tone, client
 
@@ -85,6 +86,30 @@ async def test_the_relay_refuses_what_the_server_did_not_mint(identity: Bundle, 
             relayed_only(peer, (await peer.http.options("/v1/whip")).headers.get_list("link"), spoil="x")
             peer.speak(Tone())
             assert "typ relay" not in await peer.offer()
+
+
+RELAYED = """globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(given) { super({ ...given, iceTransportPolicy: "relay" }); }
+};"""
+
+
+async def test_a_listener_in_a_browser_is_told_of_the_relay(identity: Bundle, tmp_path: Path) -> None:
+    need_chromium()
+    from playwright.async_api import async_playwright, expect
+
+    async with relay(tmp_path) as url, house(identity, ice_servers=url, turn_secret=SECRET) as home:
+        async with client(home) as peer, async_playwright() as driver:
+            peer.speak(Tone())
+            await peer.post("/v1/whip?prompt=speech")
+            browser = await driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+            page = await browser.new_page()
+            await page.add_init_script(RELAYED)
+            await page.goto(f"{home.http}/listen#session={peer.session}&track=0&name=tone")
+            await page.get_by_role("button", name="Listen").click()
+            await expect(page.locator("#say")).to_have_text("You hear it live.", timeout=45_000)
+            loud = "() => Number(document.querySelector('#level').getAttribute('aria-valuenow')) > -30"
+            await page.wait_for_function(loud)
+            await browser.close()
 
 
 async def test_the_server_itself_may_be_behind_the_relay(identity: Bundle, tmp_path: Path) -> None:

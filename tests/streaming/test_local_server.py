@@ -13,6 +13,7 @@ from streaming.local_server import ServerNotReady, local_server
 def test_it_is_ready_whatever_the_environment_says_and_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WINNOW_API_KEYS", "a-key-of-sixteen-letters")
     monkeypatch.setenv("WINNOW_MAX_SESSIONS", "nonsense")
+    monkeypatch.setenv("WINNOW_NO_SUCH_SETTING", "1")
     with local_server("identity") as (url, ready):
         assert url.startswith("ws://127.0.0.1:")
         assert ready["model"] == "identity"

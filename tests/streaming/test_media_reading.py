@@ -30,10 +30,10 @@ def test_length_is_exact_without_the_encoders_padding(tmp_path: Path, name: str,
 def test_float_wav_is_bit_exact_and_comes_in_blocks(tmp_path: Path) -> None:
     samples = tone(COUNT, 2)
     with open_audio(write_sound(tmp_path / "a.wav", samples, 48000, "pcm_f32le")) as file:
-        assert (file.rate, file.channels, file.has_video, file.note) == (48000, 2, False, None)
+        assert (file.rate, file.channels, file.has_video) == (48000, 2, False)
         assert file.duration_s == pytest.approx(COUNT / 48000)
         blocks = list(file.blocks())
-        assert file.samples_read == COUNT
+        assert (file.samples_read, file.notes) == (COUNT, ())
     assert max(block.shape[1] for block in blocks) < 1.5 * 48000
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1), samples)
 
@@ -49,8 +49,7 @@ def test_more_channels_become_stereo_and_it_is_said(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", tone(48000, 6), 48000, "pcm_s16le", layout="5.1")
     with open_audio(path) as file:
         assert file.channels == 2
-        assert file.note is not None
-        assert "6 channels" in file.note
+        assert "6 channels" in " ".join(file.notes)
         assert next(file.blocks()).shape[0] == 2
 
 
@@ -98,6 +97,36 @@ def test_a_cut_file_is_refused(tmp_path: Path, name: str, codec: str) -> None:
     path = tmp_path / f"cut-{name}"
     path.write_bytes(data[: len(data) * 6 // 10])
     assert "complete" in str(refused(path))
+
+
+def notes_of(path: Path) -> str:
+    with open_audio(path) as file:
+        for _ in file.blocks():
+            pass
+        return " ".join(file.notes)
+
+
+def test_a_cut_avi_is_refused(tmp_path: Path) -> None:
+    data = write_video(tmp_path / "a.avi", tone(48000)).read_bytes()
+    assert notes_of(tmp_path / "a.avi") == ""
+    (tmp_path / "cut.avi").write_bytes(data[: len(data) // 2])
+    assert "bytes fewer" in str(refused(tmp_path / "cut.avi"))
+
+
+def test_where_the_header_is_not_sure_of_it_a_cut_file_is_told_of(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mkv", tone(2 * 48000), seconds=2.0).read_bytes()
+    sound = write_sound(tmp_path / "a.ogg", tone(COUNT), 48000, "libopus").read_bytes()
+    assert notes_of(tmp_path / "a.mkv") == notes_of(tmp_path / "a.ogg") == ""
+    (tmp_path / "cut.mkv").write_bytes(video[: len(video) // 2])
+    (tmp_path / "cut.ogg").write_bytes(sound[: len(sound) // 2])
+    assert "may be cut off" in notes_of(tmp_path / "cut.mkv")
+    assert "may be cut off" in notes_of(tmp_path / "cut.ogg")
+
+
+def test_values_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
+    samples = tone(48000)
+    samples[0, [5, 7]] = np.nan, np.inf
+    assert "2 NaN or infinite" in notes_of(write_sound(tmp_path / "a.wav", samples, 48000, "pcm_f32le"))
 
 
 def test_a_wav_from_a_pipe_has_no_size_and_is_read(tmp_path: Path) -> None:

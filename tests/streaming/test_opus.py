@@ -50,6 +50,7 @@ def test_what_goes_in_comes_out_later_by_the_lookahead(application: str, frame_m
     decoder = OpusDecoder(channels)
     heard = np.concatenate([decoder.decode(packet) for packet in packets], axis=1)
     lag = OpusEncoder(settings).lookahead
+    assert lag == settings.lookahead
     assert lag == {"lowdelay": 120, "audio": 312}[application]
     assert heard.shape[1] == len(packets) * settings.frame
     assert si_sdr_db(heard[:, 4800 + lag :], sound[:, 4800 : heard.shape[1] - lag]) > 15.0

@@ -28,7 +28,9 @@ need_chromium()
 
 pytestmark = pytest.mark.timeout(150)  # a wait has its own, shorter limit
 
-from playwright.sync_api import Browser, expect  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext, expect  # noqa: E402
+
+expect.set_options(timeout=45_000)
 
 CALM: dict[str, Any] = {"viewport": {"width": 1100, "height": 700}, "reduced_motion": "reduce"}
 """Two pictures a second: sixty, painted without a GPU, leave a test machine little for the sound."""
@@ -89,11 +91,41 @@ def test_the_demo_scene_is_heard_and_seen(page: Instrument) -> None:
     assert colours_in(page.page.locator(".lane.target canvas").screenshot()) > 60
     assert colours_in(page.page.locator(".lane.input canvas").screenshot()) > 60
     page.page.wait_for_function("() => Number(document.querySelector('#tot').innerText) > 20")
+    workers = {worker.url.rpartition("/")[2] for worker in page.page.workers}
+    assert workers == {"link_worker.js", "spectrogram_worker.js"}
     stages = page.page.locator("#stages dd").all_inner_texts()
     assert len(stages) == 9
     page.page.wait_for_function(
         "() => ![...document.querySelectorAll('#stages dd')].slice(0, 8).some(one => one.innerText === '–')"
     )
+
+
+def test_what_happens_is_said_to_who_cannot_see_it(page: Instrument) -> None:
+    said = """() => {
+        globalThis.said = [];
+        const place = document.querySelector("#say");
+        new MutationObserver(() => { if (place.textContent) said.push(place.textContent); })
+            .observe(place, { childList: true, characterData: true, subtree: true });
+    }"""
+    page.page.evaluate(said)
+    page.source("Demo scene")
+    page.live()
+    page.page.wait_for_function("() => said.some(words => words.startsWith('Live'))")
+    page.ask("blorptwang")
+    page.page.wait_for_function("() => said.some(words => words.includes('not a sound this model knows'))")
+    page.page.evaluate("for (const state of ['late', 'live', 'late', 'live']) winnow.set(state)")
+    assert page.page.evaluate("said.filter(words => words.startsWith('Live')).length") == 1
+    page.page.get_by_role("button", name="Pause").click()
+    page.page.wait_for_function("() => said.includes('Paused')")
+
+
+def test_who_chooses_twice_has_what_was_chosen_last(page: Instrument) -> None:
+    page.page.evaluate("winnow.choose('demo'), winnow.choose('mic'), winnow.choose('demo'), winnow.choose('mic'), null")
+    page.state("listening", "live", "late")
+    page.ask("speech")
+    page.recorded("speech", 0.3)
+    assert page.page.evaluate("winnow.source.kind") == "mic"
+    expect(page.page.locator("#source input[value=mic]")).to_be_checked()
 
 
 def test_targets_are_added_mixed_and_removed(page: Instrument) -> None:
@@ -147,6 +179,8 @@ def test_input_and_tracks_are_in_step_to_the_sample(browser: Browser, server: Pa
     page.recorded("man speaking", 1.0)
     page.page.get_by_role("button", name="Mute Residual").click()
     page.hearing("You hear man speaking + residual")
+    page.loudness()
+    page.page.wait_for_function("() => loud() > 0.003")
     for key in (None, "a"):
         if key:
             page.page.keyboard.down(key)
@@ -254,6 +288,29 @@ def test_the_microphone_runs(page: Instrument) -> None:
     assert page.page.evaluate("globalThis.recorded[winnow.strips.targets[0].id].seconds") >= 0.5
 
 
+def test_a_microphone_that_goes_away_is_explained(page: Instrument) -> None:
+    page.ask("speech")
+    page.source("Microphone")
+    page.live()
+    page.page.evaluate("winnow.source.stream.getAudioTracks()[0].dispatchEvent(new Event('ended'))")
+    page.state("denied")
+    expect(page.page.locator("#notice")).to_contain_text("The microphone was unplugged")
+    page.page.get_by_role("button", name="Try again").click()
+    page.live()
+
+
+def test_a_source_that_the_browser_cannot_open_is_let_go(page: Instrument) -> None:
+    page.page.evaluate("""() => {
+        const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = async wanted => globalThis.opened = await open(wanted);
+        AudioContext.prototype.createMediaStreamSource = () => { throw new DOMException("another rate"); };
+    }""")
+    page.source("Microphone")
+    page.state("denied")
+    expect(page.page.locator("#notice")).to_contain_text("could not open this source: another rate")
+    assert page.page.evaluate("opened.getTracks().map(({ readyState }) => readyState)") == ["ended"]
+
+
 def test_a_microphone_that_is_denied_is_explained(chromiums: Browsers, server: PageServer) -> None:
     context = chromiums("--use-fake-device-for-media-stream").new_context(**CALM)
     page = Instrument(context.new_page()).open(server.url)
@@ -262,6 +319,42 @@ def test_a_microphone_that_is_denied_is_explained(chromiums: Browsers, server: P
     expect(page.page.locator("#notice")).to_contain_text("This page may not use the microphone")
     page.page.get_by_role("button", name="Play the demo scene").click()
     page.live()
+    context.close()
+
+
+def test_the_sound_of_another_tab_is_heard_until_it_closes(chromiums: Browsers, server: PageServer) -> None:
+    chosen = chromiums("--auto-select-tab-capture-source-by-title=Radio", "--autoplay-policy=no-user-gesture-required")
+    context = chosen.new_context(**CALM)
+    radio = context.new_page()
+    radio.goto(f"{server.url}listen")
+    radio.evaluate("""async () => {
+        document.title = "Radio";
+        const context = new AudioContext(), tone = new OscillatorNode(context, { frequency: 700 });
+        await context.resume();
+        tone.connect(context.destination);
+        tone.start();
+    }""")
+    page = Instrument(context.new_page()).open(server.url)
+    page.ask("speech")
+    page.source("Tab audio")
+    page.live()
+    page.recorded("speech", 0.5)
+    page.loudness()
+    page.page.keyboard.down("a")
+    page.page.wait_for_function("() => loud() > 0.3")
+    radio.close()
+    page.state("idle")
+    assert page.trouble == []
+    context.close()
+
+
+def test_a_tab_that_is_not_shared_is_explained(chromiums: Browsers, server: PageServer) -> None:
+    context = chromiums("--use-fake-ui-for-media-stream=deny").new_context(**CALM)
+    page = Instrument(context.new_page()).open(server.url)
+    page.source("Tab audio")
+    page.state("denied")
+    for told in ("#notice", "#say"):
+        expect(page.page.locator(told)).to_contain_text("No tab was shared")
     context.close()
 
 
@@ -333,6 +426,23 @@ def test_a_full_server_says_so_and_is_asked_again(browser: Browser) -> None:
         contexts[1].close()
 
 
+def hears_the_link(context: BrowserContext, link: str, name: str) -> Instrument:
+    """Open a listener link, press the button, wait until it sounds."""
+    listener = Instrument(context.new_page())
+    listener.page.goto(link)
+    expect(listener.page.locator("#what")).to_have_text(name)
+    answers: list[str] = []
+    listener.page.on("response", lambda answer: answers.append(f"{answer.status} {answer.url}"))
+    listener.page.get_by_role("button", name="Listen").click()
+    listener.page.wait_for_function("() => !/^(Press|Connecting)/.test(document.querySelector('#say').textContent)")
+    assert listener.page.locator("#say").inner_text() == "You hear it live.", answers
+    listener.page.wait_for_function(
+        "() => Number(document.querySelector('#level').getAttribute('aria-valuenow')) > -50"
+    )
+    assert listener.trouble == []
+    return listener
+
+
 def test_a_listener_with_the_link_hears_the_target(browser: Browser, page: Instrument, server: PageServer) -> None:
     page.source("Demo scene")
     page.live()
@@ -340,19 +450,28 @@ def test_a_listener_with_the_link_hears_the_target(browser: Browser, page: Instr
     link = page.page.locator("#share").input_value()
     assert link.startswith(f"{server.url}listen#session=")
     context = browser.new_context(**CALM)
-    listener = Instrument(context.new_page())
-    listener.page.goto(link)
-    expect(listener.page.locator("#what")).to_have_text("man speaking")
-    answers: list[str] = []
-    listener.page.on("response", lambda answer: answers.append(f"{answer.status} {answer.url}"))
-    listener.page.get_by_role("button", name="Listen").click()
-    listener.page.wait_for_function("() => !/^(Press|Connecting)/.test(document.querySelector('#say').textContent)")
-    assert listener.page.locator("#say").inner_text() == "You hear it live.", (
-        answers,
-        page.page.evaluate("winnow.state"),
-    )
-    listener.page.wait_for_function(
-        "() => Number(document.querySelector('#level').getAttribute('aria-valuenow')) > -50"
-    )
-    assert listener.trouble == []
+    listener = hears_the_link(context, link, "man speaking")
+    page.source("Microphone")  # another session: the link was to the one before
+    expect(listener.page.locator("#say")).to_have_text("This session is over.")
+    expect(listener.page.get_by_role("button", name="Listen")).to_be_visible()
     context.close()
+
+
+def test_a_link_lets_those_listen_who_have_no_key(browser: Browser) -> None:
+    key = "a-key-of-some-length"
+    with page_server(WINNOW_API_KEYS=key) as server:
+        contexts = [browser.new_context(**CALM), browser.new_context(**CALM)]
+        page = Instrument(contexts[0].new_page()).open(server.url)
+        page.page.fill("#key", key)
+        page.page.get_by_role("button", name="Connect").click()
+        page.state("idle")
+        page.source("Demo scene")
+        page.live()
+        page.page.get_by_role("button", name="Listener link").click()
+        page.page.wait_for_function("() => document.querySelector('#share').value.includes('&token=')")
+        link = page.page.locator("#share").input_value()
+        assert key not in link
+        for _ in range(2):  # as often as it is shared
+            hears_the_link(contexts[1], link, "man speaking")
+        for context in contexts:
+            context.close()

@@ -39,6 +39,6 @@ def test_a_model_that_fails_is_found_before_the_first_client() -> None:
     def broken(slots: Vector, *_: Vector) -> tuple[Vector, Vector]:
         raise RuntimeError(f"no kernel for {np.size(slots)} slots")
 
-    bundle.runtime.separate = broken  # type: ignore[method-assign, assignment]
+    bundle.masking.runtime.separate = broken  # type: ignore[method-assign, assignment]
     with pytest.raises(EngineFault, match="no kernel for 1 slots"):
         rehearse(bundle, time.perf_counter)

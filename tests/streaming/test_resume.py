@@ -426,6 +426,18 @@ async def test_who_waits_longest_gives_way_first(identity: Bundle) -> None:
                     assert (await talk(third, [json.dumps(START)])).close == 1013
 
 
+async def test_who_waits_gives_way_where_the_engine_is_full_too(identity: Bundle) -> None:
+    # A millionth of a hop is less than any step takes: there is room for one session at a time.
+    async with house(identity, capacity_share=1e-6) as server:
+        await broken_off(server)
+        async with server.framed() as link:
+            await link.send(json.dumps(START))
+            await next_text(link, "started")
+            assert len(server.live.sessions) == 1
+            async with server.framed() as another:
+                assert (await talk(another, [json.dumps(START)])).close == 1013
+
+
 async def test_nobody_waits_for_ever(identity: Bundle) -> None:
     async with house(identity, resume_s=0.05) as server:
         listener = await broken_off(server)

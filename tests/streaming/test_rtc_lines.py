@@ -10,6 +10,7 @@ from aiortc.mediastreams import MediaStreamError
 from engine.prompt import Target
 from streaming.audience import Audience
 from streaming.messages import AudioFormat
+from streaming.opus import OpusSettings
 from streaming.protocol import SessionRequest
 from streaming.rtc_lines import PeerLines, in_order
 from tests.streaming.rtc import offer
@@ -35,7 +36,7 @@ TWO_LINES = offer(("audio", True, True), ("video", True, True), ("audio", False,
 
 async def test_tracks_keep_their_lines_and_new_ones_take_what_is_free() -> None:
     audience, (first, residual, second) = session("a/target", "residual", "b/target")
-    lines = PeerLines(TWO_LINES, "target")
+    lines = PeerLines(TWO_LINES, "target", OpusSettings())
     assert mids(lines.carry([first, residual], audience)) == ["0", "2"]
     assert mids(lines.carry([first, residual, second], audience)) == ["0", "2", None]
     assert mids(lines.carry([residual, second], audience)) == ["2", "0"]
@@ -44,13 +45,13 @@ async def test_tracks_keep_their_lines_and_new_ones_take_what_is_free() -> None:
 
 async def test_the_residual_may_come_first() -> None:
     audience, tracks = session("a/target", "residual")
-    assert mids(PeerLines(TWO_LINES, "residual").carry(tracks, audience)) == ["2", "0"]
+    assert mids(PeerLines(TWO_LINES, "residual", OpusSettings()).carry(tracks, audience)) == ["2", "0"]
 
 
 async def test_a_track_is_coded_once_however_many_lines_it_is_on() -> None:
     audience, tracks = session("a/target", "residual")
     for _ in range(2):
-        PeerLines(TWO_LINES, "target").carry(tracks, audience)
+        PeerLines(TWO_LINES, "target", OpusSettings()).carry(tracks, audience)
     assert [len(audience.ears(track["index"])) for track in tracks] == [1, 1]
 
 
@@ -68,7 +69,7 @@ async def test_stopped_lines_send_no_more() -> None:
     class Connection:
         lines = {index: Line(index) for index in range(4)}  # noqa: RUF012
 
-    lines = PeerLines(TWO_LINES, "target")
+    lines = PeerLines(TWO_LINES, "target", OpusSettings())
     lines.put_on(Connection())  # type: ignore[arg-type]
     lines.carry(tracks, audience)
     assert sorted(sent) == [0, 2]

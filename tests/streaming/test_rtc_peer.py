@@ -89,8 +89,25 @@ async def test_a_fragment_is_a_restart_when_it_names_another_agent() -> None:
     # Whatever is trickled, nothing raises, and the number is bounded.
     many = "".join(f"a=candidate:{n} 1 udp 1 192.0.2.{n % 250} {n + 1} typ host\r\n" for n in range(200))
     for _ in range(3):
-        await one.add_candidates(read_fragment((agent + many + "a=end-of-candidates\r\n").encode()))
+        one.add_candidates(read_fragment((agent + many + "a=end-of-candidates\r\n").encode()))
     assert one._trickled <= 64
+    await one.close()
+
+
+async def test_nobody_waits_for_names_that_cannot_be_resolved() -> None:
+    """What a Firefox without a microphone offers: names alone, and no more to come."""
+    offer = await offer_of("audio")
+    lines = [line for line in offer.text.split("\r\n") if "candidate" not in line]
+    names = [f"a=candidate:{n} {part} UDP 2122187007 no-such-{n}.local 44748 typ host" for n in "01" for part in "12"]
+    at = lines.index("a=rtcp-mux")
+    named = "\r\n".join([*lines[:at], *names, "a=end-of-candidates", *lines[at:]])
+    one = peer([])
+    await one.take(read_offer(named.encode()), ["sendonly"], stereo=False)
+    assert "a=candidate:" in await one.answer()
+    (looking_up,) = one._adding
+    await looking_up
+    # None was found, and the peer may still show itself by its own first check.
+    assert one.connection.iceConnectionState == "checking"
     await one.close()
 
 

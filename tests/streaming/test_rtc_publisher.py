@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import statistics
 
 import httpx
 import pytest
@@ -246,6 +247,14 @@ async def test_stereo_goes_through_as_stereo(identity: Bundle) -> None:
         await heard.loud()
         assert home.only_session().request is not None
         assert home.only_session().request.audio.channels == 2  # type: ignore[union-attr]
+
+
+async def test_packets_may_be_shorter(identity: Bundle) -> None:
+    async with house(identity, opus_frame_ms=10, opus_application="audio") as home, client(home) as peer:
+        heard = peer.speak(Tone())
+        await peer.post("/v1/whip?prompt=speech")
+        await heard.loud()
+        assert statistics.median(piece.shape[1] for piece in heard.pieces) == 480
 
 
 async def test_metrics_count_peers_and_packets(identity: Bundle) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from streaming.rtc_sync import LONGEST_HOLD_S, LOOKAHEAD, PACKET, PICTURE_HZ, SOUND_HZ, SenderClock, Step
+from streaming.rtc_sync import LONGEST_HOLD_S, PICTURE_HZ, SOUND_HZ, SenderClock, Step
 
+PACKET, LOOKAHEAD = 960, 120
 DELAY_S = 0.04
 """From a packet's arrival to the end of the same sound leaving."""
 
@@ -45,12 +46,12 @@ def test_one_report_that_was_held_up_moves_nothing() -> None:
 
 
 def test_before_any_sound_a_picture_leaves_at_once() -> None:
-    step = Step(lambda timestamp: timestamp)
+    step = Step(lambda timestamp: timestamp, PACKET, LOOKAHEAD)
     assert step.picture_came(0, 5.0) == 5.0
 
 
 def test_without_reports_what_comes_together_leaves_together() -> None:
-    step = Step(lambda timestamp: timestamp)
+    step = Step(lambda timestamp: timestamp, PACKET, LOOKAHEAD)
     now_s = walk(step)
     due_s = step.picture_came(123_456, now_s)
     # The sound that ends now leaves after DELAY_S; a player plays its beginning then, and its end a packet later.
@@ -58,7 +59,7 @@ def test_without_reports_what_comes_together_leaves_together() -> None:
 
 
 def test_reports_put_both_on_one_clock() -> None:
-    step = Step(lambda timestamp: timestamp - 7000)
+    step = Step(lambda timestamp: timestamp - 7000, PACKET, LOOKAHEAD)
     now_s = walk(step)
     # The picture was made 30 ms before the sound that comes now: its encoder took longer.
     wall = 2_000_000 << 32
@@ -72,7 +73,7 @@ def test_reports_put_both_on_one_clock() -> None:
 
 
 def test_reports_out_of_all_reason_are_not_believed() -> None:
-    step = Step(lambda timestamp: timestamp)
+    step = Step(lambda timestamp: timestamp, PACKET, LOOKAHEAD)
     now_s = walk(step)
     step.sound.report(1 << 32, 0)
     step.picture.report(1_000_000 << 32, 0)
@@ -80,7 +81,7 @@ def test_reports_out_of_all_reason_are_not_believed() -> None:
 
 
 def test_nothing_is_held_longer_than_half_a_second() -> None:
-    step = Step(lambda timestamp: timestamp)
+    step = Step(lambda timestamp: timestamp, PACKET, LOOKAHEAD)
     now_s = walk(step)
     step.picture_came(0, now_s)
     # By its time stamp it belongs to the sound of the next minute.

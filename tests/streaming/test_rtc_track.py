@@ -11,9 +11,10 @@ from aiortc.mediastreams import MediaStreamError
 from engine.prompt import Target
 from streaming.audience import Audience
 from streaming.messages import AudioFormat
-from streaming.opus import OpusDecoder
+from streaming.opus import OpusDecoder, OpusSettings, carries_fec, packet_samples
 from streaming.protocol import SessionRequest
-from streaming.rtc_track import LineTrack, TrackSound, sound_of
+from streaming.rtc_track import LineTrack, TrackSound, coding_of, sound_of
+from streaming.settings import Settings
 from streaming.stream import Hop
 
 
@@ -39,7 +40,7 @@ def hops(rate: int, seconds: float, begin: int = 0) -> list[Hop]:
 @pytest.mark.parametrize("rate", [16000, 44100, 48000])
 async def test_any_rate_leaves_as_48_khz_in_time(rate: int) -> None:
     house = audience(rate)
-    sound = sound_of(house, 0)
+    sound = sound_of(house, 0, OpusSettings())
     track = sound.subscribe()
     decoder = OpusDecoder(1)
     heard, stamps = [], []
@@ -59,14 +60,14 @@ async def test_any_rate_leaves_as_48_khz_in_time(rate: int) -> None:
 
 async def test_all_who_ask_share_one_encoder() -> None:
     house = audience()
-    first, again = sound_of(house, 0), sound_of(house, 0)
+    first, again = sound_of(house, 0, OpusSettings()), sound_of(house, 0, OpusSettings())
     assert first is again
     assert house.ears(0) == (first,)
 
 
 async def test_the_end_of_a_track_is_told() -> None:
     house = audience()
-    sound = sound_of(house, 0)
+    sound = sound_of(house, 0, OpusSettings())
     track = sound.subscribe()
     told: list[str] = []
     sound.when_over(lambda: told.append("then"))
@@ -83,7 +84,7 @@ async def test_a_line_says_nothing_until_it_carries_something() -> None:
     receiving = asyncio.create_task(line.recv())
     await asyncio.sleep(0)
     assert not receiving.done()
-    line.carry(sound_of(house, 0).subscribe())
+    line.carry(sound_of(house, 0, OpusSettings()).subscribe())
     for hop in hops(48000, 0.1):
         house.hear([hop])
     async with asyncio.timeout(10):
@@ -92,7 +93,7 @@ async def test_a_line_says_nothing_until_it_carries_something() -> None:
     # Another track, whose old one ends: the line goes on.
     other = audience()
     waiting = asyncio.create_task(line.recv())
-    line.carry(sound_of(other, 0).subscribe())
+    line.carry(sound_of(other, 0, OpusSettings()).subscribe())
     for hop in hops(48000, 0.1, begin=9600):
         other.hear([hop])
     async with asyncio.timeout(10):
@@ -114,8 +115,19 @@ async def test_a_stopped_line_wakes_who_waits() -> None:
         await receiving
 
 
-async def test_packets_last_20_ms() -> None:
+async def test_packets_are_as_the_operator_says() -> None:
     house = audience()
     form = house.format
     assert form is not None
-    assert TrackSound(form).packet_s == 0.02
+    assert TrackSound(form, coding_of(Settings())).packet_s == 0.02
+    asked = Settings(opus_frame_ms=10, opus_bitrate=48000, opus_application="voip", opus_fec=True)
+    sound = sound_of(house, 0, coding_of(asked))
+    assert sound.packet_s == 0.01
+    viewer = sound.subscribe()
+    for hop in hops(48000, 0.5):
+        sound.hear(hop)
+    packets = [bytes(await viewer.recv()) for _ in range(40)]
+    assert {packet_samples(packet) for packet in packets} == {480}
+    # SILK at 48 kbit/s with a loss to expect: the copies of the packets before are in there.
+    assert any(carries_fec(packet) for packet in packets)
+    house.close()

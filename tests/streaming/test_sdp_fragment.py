@@ -19,8 +19,7 @@ def test_candidates_with_their_line() -> None:
     assert [(one.ip, one.port, one.sdpMid) for one in found.candidates] == [
         ("192.0.2.1", 61764, "0"), ("5d1a3d9c.local", 61764, "0"),
     ]  # fmt: skip
-    assert not found.complete
-    assert read_fragment((AGENT + "a=end-of-candidates\r\n").encode()).complete
+    assert read_fragment((AGENT + "a=end-of-candidates\r\n").encode()).candidates == ()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,15 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert KEY not in repr(settings)
 
 
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("winnow_port", "9000")
+    monkeypatch.setenv("WINNOW_EXTRA", "cpu")  # the Makefile's
+    assert Settings().port == 9000
+    monkeypatch.setenv("WINNOW_API_KEY", KEY)
+    with pytest.raises(ValidationError, match="WINNOW_API_KEY is no setting; nearest: WINNOW_API_KEYS"):
+        Settings()
+
+
 def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WINNOW_PORT", "9000")
     assert Settings(port=9001).port == 9001

@@ -187,13 +187,13 @@ async def test_one_that_vanishes_in_the_middle_of_a_hop(server: House) -> None:
 
 async def test_a_thousand_connects_and_kills() -> None:
     bundle = load_bundle("identity")
-    free = len(bundle.program._free)
+    free = len(bundle.masking._free)
     async with house(bundle) as server:
         await kill_a_thousand(server)
         async with server.raw() as link:
             data = noise(4800).tobytes()
             assert (await talk(link, [data, END])).sound == data
-    assert len(bundle.program._free) == free
+    assert len(bundle.masking._free) == free
 
 
 async def kill_a_thousand(server: House) -> None:

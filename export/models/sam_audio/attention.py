@@ -24,7 +24,8 @@ class RmsNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`[…, width]` → the same."""
         wide = x.float()
-        return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)).type_as(x) * self.weight
+        normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
+        return (normed * self.weight.float()).type_as(x)
 
 
 class GatedMlp(nn.Module):

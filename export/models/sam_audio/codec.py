@@ -66,7 +66,7 @@ class _EncoderStage(nn.Module):
         return out
 
 
-class _DecoderStage(nn.Module):
+class DecoderStage(nn.Module):
     """`[B, C, T]` → `[B, C/2, rate · T]`; the watermark's modules of the same stage lie between its own (their numbers
     are the released names)."""
 
@@ -101,7 +101,7 @@ class Decoder(nn.Module):
             pairwise(widths), config.decoder_rates, WATERMARK_RATES, strict=True
         ):
             marks = WatermarkBlock.build(mark_width, mark_rate)
-            stages.append(_DecoderStage(inputs, outputs, rate, marks))
+            stages.append(DecoderStage(inputs, outputs, rate, marks))
             mark_width //= 2
         self.model = nn.ModuleList(stages)
         last = (Snake(widths[-1]), WeightNormConv(widths[-1], 1, 7, padding=3))
@@ -117,8 +117,11 @@ class Decoder(nn.Module):
 
     def marked(self, wave: Tensor, message: Tensor) -> Tensor:
         """`wave [B, 1, hop · T]` with the bits `message [B, 16]` marked into it."""
-        stages = [stage.marks() for stage in self.model if isinstance(stage, _DecoderStage)]
-        return self.wm_model(wave, message, stages)
+        return self.wm_model(wave, message, [stage.marks() for stage in self.stages()])
+
+    def stages(self) -> list[DecoderStage]:
+        """The four stages, from slow to fast."""
+        return [stage for stage in self.model if isinstance(stage, DecoderStage)]
 
 
 class _Bottleneck(nn.Module):

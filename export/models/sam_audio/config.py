@@ -89,13 +89,15 @@ class TextConfig:
 
 @dataclass(frozen=True, slots=True)
 class VisionConfig:
-    """What the file says of the vision encoder: `vision_encoder`; its inner sizes follow from the weights."""
+    """What the file says of the vision encoder: `vision_encoder`; its inner sizes follow from the weights, the numbers
+    of heads of blocks and pooling (which released files do not hold) from its name where `heads` does not say them."""
 
     dim: int
     name: str
     image_size: int = 336
     batch_size: int = 300
     normalize_feature: bool = True
+    heads: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class _Embeddings(nn.Module):
 
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """`[B, T, C]` → `[B, 1 + T, C]`."""
-        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1).transpose(1, 2)
+        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], 1).transpose(1, 2)
         block = self.resnet_block
         return (x + block["block2"](block["block1"](x, keep), keep)).transpose(1, 2)
 

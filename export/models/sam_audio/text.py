@@ -28,7 +28,7 @@ class TextEncoder:
 
     def __init__(self, tokenizer: Any, model: Any, max_length: int) -> None:
         self._tokenizer = tokenizer
-        self._model = model.eval()
+        self.model = model.eval()
         self._max_length = max_length
         self._known: dict[str, Tensor] = {}
 
@@ -55,7 +55,7 @@ class TextEncoder:
     @torch.no_grad()
     def of_tokens(self, ids: Tensor, keep: Tensor) -> TextFeatures:
         """Features of token numbers `[B, S]`; `keep [B, S]` true on true tokens."""
-        hidden: Tensor = self._model(input_ids=ids, attention_mask=keep.to(torch.int64)).last_hidden_state
+        hidden: Tensor = self.model(input_ids=ids, attention_mask=keep.to(torch.int64)).last_hidden_state
         return TextFeatures(hidden, keep.bool())
 
     def __call__(self, prompts: Sequence[str]) -> TextFeatures:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from export.models.sam_audio.codec import Watch
 from export.models.sam_audio.config import SamAudioConfig
 from export.models.sam_audio.spans import Anchors
-from export.models.sam_audio.transformer import DiffusionTransformer, Memory, sinusoids
+from export.models.sam_audio.transformer import DiffusionTransformer, Memory, Times, sinusoids
 
 
 class _VideoBranch(nn.Module):
@@ -105,8 +105,20 @@ class VelocityField(nn.Module):
         watch: Watch | None = None,
     ) -> Tensor:
         """Velocity `[B, T, 2 · codebook_dim]` at `noisy` of the same shape; `keep [B, T]` false on padded frames."""
+        return self.at(noisy, self.transformer.times(t), context, memory, keep, watch)
+
+    def at(
+        self,
+        noisy: Tensor,
+        times: Times,
+        context: Tensor,
+        memory: Memory,
+        keep: Tensor | None = None,
+        watch: Watch | None = None,
+    ) -> Tensor:
+        """As `forward`, what the time does being known already."""
         x = functional.linear(noisy, self.proj.weight[:, : self.config.channels]) + context
         if watch:
             watch("frames", x)
-        out: Tensor = self.transformer(x, self.transformer.times(t), memory, keep, watch)
+        out: Tensor = self.transformer(x, times, memory, keep, watch)
         return out

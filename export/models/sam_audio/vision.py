@@ -54,7 +54,7 @@ class TowerSizes:
             features = weights[PREFIX + "proj"].shape[1]
         except KeyError as error:
             raise CheckpointError(f"no picture tower: {error.args[0]} is missing") from error
-        found = heads or HEADS.get(config.name)
+        found = heads or config.heads or HEADS.get(config.name)
         if found is None:
             raise CheckpointError(
                 f"vision_encoder.name: the heads of {config.name!r} are not known, only {list(HEADS)}"
@@ -126,7 +126,7 @@ class _Pool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        heard = self.attn(self.probe.expand(len(x), -1, -1), x)
+        heard = self.attn(self.probe.expand(x.shape[0], -1, -1), x)
         out: Tensor = (heard + self.mlp(self.layernorm(heard)))[:, 0]
         return out
 
@@ -150,7 +150,7 @@ class PictureTower(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """See the class."""
         patches = self.conv1(pictures).flatten(2).transpose(1, 2)
-        x = torch.cat([self.class_embedding.expand(len(pictures), 1, -1), patches], 1) + self.positional_embedding
+        x = torch.cat([self.class_embedding.expand(pictures.shape[0], 1, -1), patches], 1) + self.positional_embedding
         x = self.ln_pre(x)
         rotary = _grid_rotary(self.sizes.grid, self.sizes.width // self.sizes.heads, x)
         for block in self.transformer["resblocks"]:  # type: ignore[attr-defined]

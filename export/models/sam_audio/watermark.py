@@ -121,7 +121,7 @@ class Watermark(nn.Module):
             x = stage.down(functional.elu(stage.before_down(x)))
         after = self.encoder_block["post"]
         x = after["2"](functional.elu(after["0"](x)))  # type: ignore[index]
-        x = x + self._spoken(message)[..., None]
+        x = x + self.spoken(message)[..., None]
         before = self.decoder_block["pre"]
         x = before["1"](before["0"](x))  # type: ignore[index]
         for stage in stages:
@@ -129,7 +129,7 @@ class Watermark(nn.Module):
         mark: Tensor = self.decoder_block["post"]["1"](functional.elu(x))  # type: ignore[index]
         return wave + STRENGTH * mark
 
-    def _spoken(self, message: Tensor) -> Tensor:
+    def spoken(self, message: Tensor) -> Tensor:
         """The sum of one vector for each bit's value, `[B, inner]`."""
         rows = 2 * torch.arange(BITS, device=message.device) + message.to(torch.int64)
         out: Tensor = self.msg_processor["msg_processor"](rows).sum(1)

@@ -4,7 +4,7 @@ import { $, clock, el, say, segmented } from "./dom.js";
 
 const SOURCES = [["mic", "Microphone", "mic"], ["tab", "Tab audio", "tab"], ["file", "File", "file"], ["demo", "Demo scene", "demo"]];
 const ACTS = { retry: "Try now", again: "Try again", demo: "Play the demo scene", reload: "Try again", key: "Connect" };
-const LOWEST_DB = -60, HOLD_MS = 1500;
+const LOWEST_DB = -60, HOLD_MS = 1500, RUNNING = new Set(["live", "late"]);
 
 export class Bar {
   #studio;
@@ -15,6 +15,7 @@ export class Bar {
   #toldAt = 0;
   #countdown = 0;
   #begin = null;
+  #was = "idle";
 
   constructor(studio) {
     this.#studio = studio;
@@ -52,7 +53,9 @@ export class Bar {
     status.dataset.kind = traits.kind ?? "";
     status.dataset.state = state;
     status.lastElementChild.textContent = traits.label;
-    say([traits.label, words].filter(Boolean).join(". "));
+    // Live and late take turns on a busy machine: the eye may follow that, the ear need not.
+    if (!(RUNNING.has(state) && RUNNING.has(this.#was))) say([traits.label, words].filter(Boolean).join(". "));
+    this.#was = state;
     const playing = !!source && !traits.still, play = $("#play");
     $("use", play).setAttribute("href", playing ? "#i-pause" : "#i-play");
     play.lastElementChild.textContent = playing ? "Pause" : "Play";

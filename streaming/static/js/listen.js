@@ -9,6 +9,7 @@ let playing = null, context = null;
 
 $("#what").textContent = about.get("name") || "A live sound";
 if (!session || !track) finish("This link names no session.");
+else if (!("RTCPeerConnection" in globalThis)) finish("This browser cannot listen: it has no WebRTC.");
 
 button.addEventListener("click", () => playing ? finish("Stopped.") : begin());
 addEventListener("pagehide", () => playing?.stop());
@@ -22,6 +23,7 @@ async function begin() {
     playing = await listen(new URL(url, location.href).href, about.get("token"), state => {
       if (state === "connected") tell("You hear it live.");
       if (state === "failed") finish("The connection broke.");
+      if (state === "over" && playing) finish("This session is over.");
       if (state === "closed" || state === "disconnected") tell("The connection is interrupted.");
     });
     $("#sound").srcObject = playing.stream;

@@ -159,12 +159,11 @@ export class SessionLink {
   #startHere() {
     this.#link.send(this.#start);
     this.#told = new Map(this.#start.targets.map(target => [target.id, JSON.stringify(target)]));
-    // A new session begins where the sound broke off, so that nothing of the last seconds is missing on any track.
+    // A new session begins where the sound broke off, or, the first one, with what was captured since it was wanted: of
+    // the last seconds nothing is missing on any track.
     const end = this.#history.end;
-    if (end !== null) {
-      const asked = Math.max(end - REPLAY_S * this.#format.sample_rate, ...this.#received.values());
-      this.#catchUp(this.#received.size ? asked : end);
-    } else this.#live = true;
+    if (end !== null) this.#catchUp(Math.max(end - REPLAY_S * this.#format.sample_rate, ...this.#received.values()));
+    else this.#live = true;
   }
 
   /** Send what was captured since `pts`, then go on live. */

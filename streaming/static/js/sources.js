@@ -1,6 +1,6 @@
 // Where sound comes from: an audio node, what the browser says of its latency, and how to begin and end it.
 
-import { demoScene, demoSound } from "./server.js";
+import { KeyNeeded, ServerGone, demoScene, demoSound } from "./server.js";
 
 export class SourceDenied extends Error {
   constructor(kind, reason) { super(reason); this.kind = kind; this.reason = reason; }
@@ -12,7 +12,13 @@ const RAW = { echoCancellation: false, noiseSuppression: false, autoGainControl:
 const OPENERS = { mic: microphone, tab: tabAudio, file: fileSound, demo: demoSounding };
 
 /** @returns {Promise<{node: AudioNode, channels: number, note: string, latencyMs: number|null, play: Function, pause: Function, stop: Function, onend: Function|null, name: string}>} */
-export const openSource = (kind, context, given) => OPENERS[kind](context, given);
+export async function openSource(kind, context, given) {
+  try { return await OPENERS[kind](context, given); }
+  catch (error) {
+    if ([SourceDenied, KeyNeeded, ServerGone].some(known => error instanceof known)) throw error;
+    throw new SourceDenied(kind, `The browser could not open this source: ${error.message}`);
+  }
+}
 
 async function microphone(context) {
   if (!navigator.mediaDevices?.getUserMedia) throw new SourceDenied("mic", "insecure");
@@ -35,8 +41,15 @@ async function tabAudio(context) {
 
 function streamed(kind, context, stream, channels, note) {
   const [track] = stream.getAudioTracks(), { latency } = track.getSettings();
+  let node;
+  try { node = context.createMediaStreamSource(stream); }
+  catch (error) {
+    // Some browsers join no device to a context of another rate. It must not stay open for that.
+    for (const one of stream.getTracks()) one.stop();
+    throw error;
+  }
   const source = {
-    kind, channels, note, name: track.label, onend: null, node: context.createMediaStreamSource(stream), stream,
+    kind, channels, note, name: track.label, onend: null, node, stream,
     // In seconds; browsers that do not tell it leave it out.
     latencyMs: typeof latency === "number" && latency > 0 ? 1000 * latency : null,
     play() {}, pause() {}, stop() { track.onended = null; for (const one of stream.getTracks()) one.stop(); },
@@ -53,7 +66,13 @@ async function fileSound(context, file) {
   catch (error) { URL.revokeObjectURL(url); throw error; }
   const source = {
     kind: "file", channels: 2, name: file.name, note: file.name, latencyMs: 0, onend: null, node: context.createMediaElementSource(element),
-    play() { if (element.ended) element.currentTime = 0; return element.play(); }, pause() { element.pause(); },
+    async play() {
+      if (element.ended) element.currentTime = 0;
+      try { await element.play(); }
+      // A pause that comes before it has begun is no failure.
+      catch (error) { if (error.name !== "AbortError") throw new SourceDenied("file", "unreadable"); }
+    },
+    pause() { element.pause(); },
     stop() { element.pause(); element.onended = null; element.removeAttribute("src"); URL.revokeObjectURL(url); },
   };
   element.onended = () => source.onend?.();

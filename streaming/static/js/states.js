@@ -39,13 +39,14 @@ export const DENIED = {
     denied: "This page may not use the microphone. Allow it in the address bar, or use another source.",
     absent: "No microphone was found. Plug one in, or use another source.",
     busy: "The microphone is in use by another program.",
+    lost: "The microphone was unplugged or taken away. Plug it in again, or use another source.",
     insecure: "Browsers give the microphone only to pages on localhost or https. Use another source, or open this page there.",
   },
   tab: {
     denied: "No tab was shared. Choose one and tick its sound, or use another source.",
     unsupported: "This browser cannot share the sound of a tab. Chrome and Edge can.",
     busy: "The browser could not begin to capture it. Try another tab or window.",
-    silent: "What was shared has no sound. Choose a tab and tick “share tab audio”.",
+    silent: "What was shared has no sound. In Chrome and Edge, choose a tab and tick “share tab audio”; other browsers share no sound.",
   },
   file: { unreadable: "This browser cannot play the file." },
 };

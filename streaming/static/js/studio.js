@@ -86,7 +86,11 @@ export class Studio extends EventTarget {
       const context = await this.graph.wake(late), source = await openSource(kind, context, file);
       if (turn !== this.#opening) return source.stop();
       await this.#take(source);
-    } catch (error) { if (turn === this.#opening) this.#trouble(error); }
+    } catch (error) {
+      if (turn !== this.#opening) return;
+      this.#stopSource();
+      this.#trouble(error);
+    }
   }
 
   async #take(source) {
@@ -98,10 +102,14 @@ export class Studio extends EventTarget {
     this.#link({ do: "ports", ports: { capture, player, draw: tracks } }, [capture, player, tracks]);
     this.tell("take", { source, rate: this.graph.rate });
     if (source.prompt && !this.strips.targets.length) await this.ask(source.prompt);
+    // Whoever has chosen another source meanwhile has that one.
+    if (this.source !== source) return;
     this.graph.arm(true);
-    await source.play();
     this.set("listening");
+    // First the session, then the sound: what a file begins with would be over before the server is asked.
     this.#begin();
+    await source.play();
+    if (this.source !== source) return source.stop();
     this.#mix();
     this.tell("source", { source });
   }
@@ -127,6 +135,7 @@ export class Studio extends EventTarget {
   /** The source is over: what is still on its way comes out, then all stands still. */
   async #ended() {
     const { source } = this;
+    if (source.kind === "mic") { this.#stopSource(); return this.#trouble(new SourceDenied("mic", "lost")); }
     if (source.kind !== "file") { this.#stopSource(); return this.set("idle"); }
     const end = await this.graph.disarm();
     if (this.#open) this.#link({ do: "finish", end });

@@ -1,5 +1,7 @@
 // Listening over WebRTC: one POST with an offer, an answer, a track (WHEP, draft-ietf-wish-whep).
 
+import { iceServers } from "./ice_servers.js";
+
 const GATHER_MS = 1500;
 
 /** Whether the server has this track to listen to: true, false, or "later" while it has not begun. */
@@ -11,11 +13,11 @@ export async function playable(url, token) {
 /**
  * @param {string} url of the track
  * @param {string|null} token
- * @param {(state: string) => void} changed told the connection's state
+ * @param {(state: string) => void} changed told the connection's state, and `over` when the server says goodbye
  * @returns {Promise<{stream: MediaStream, peer: RTCPeerConnection, stop: () => void}>}
  */
 export async function listen(url, token, changed) {
-  const peer = new RTCPeerConnection(), heard = new Promise(done => { peer.ontrack = ({ track, streams }) => done(streams[0] ?? new MediaStream([track])); });
+  const peer = new RTCPeerConnection({ iceServers: await iceServers(url, bearer(token)) }), heard = new Promise(done => { peer.ontrack = ({ track, streams }) => done(streams[0] ?? new MediaStream([track])); });
   peer.onconnectionstatechange = () => changed(peer.connectionState);
   peer.addTransceiver("audio", { direction: "recvonly" });
   await peer.setLocalDescription(await peer.createOffer());
@@ -27,6 +29,9 @@ export async function listen(url, token, changed) {
   }
   const place = new URL(answer.headers.get("location"), url);
   await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+  // It does so on the floor of DTLS; the connection above takes ten seconds to notice that nobody is there.
+  const { transport } = peer.getTransceivers()[0].receiver;
+  transport?.addEventListener("statechange", () => { if (transport.state === "closed") changed("over"); });
   const stop = () => { peer.close(); fetch(place, { method: "DELETE", headers: bearer(token), keepalive: true }).catch(() => {}); };
   return { stream: await heard, peer, stop };
 }

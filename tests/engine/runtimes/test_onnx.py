@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.errors import BundleError, EngineFault
+from engine.errors import BadInput, BundleError, EngineFault
 from engine.runtimes import onnx as subject
 from engine.runtimes.base import BUCKETS, bucket_for
 from engine.spec import AudioSpec, ModelSpec, StateSpec, write_spec
@@ -81,6 +81,25 @@ def runtime(folder: Path, on_device: bool = False) -> subject.OnnxRuntime:
     return subject.OnnxRuntime(folder, load_spec(folder), "cpu", bank_on_device=on_device)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"bins": BINS - 1}, "input 'spectrum' is [None, None, 4, 2], by the spec [None, None, 3, 2]"),
+        ({"query_size": 3}, "input 'query'"),
+        ({"states": (STATE.model_copy(update={"shape": (2, 4)}),)}, "input 'state'"),
+        ({"states": (STATE.model_copy(update={"batch_axis": 0}),)}, "input 'state'"),
+        ({"states": ()}, "has an input 'state'"),
+    ],
+)
+def test_a_graph_of_other_sizes_than_the_spec_is_refused(folder: Path, change: dict[str, Any], told: str) -> None:
+    from engine.spec import load_spec
+
+    with pytest.raises(BundleError) as caught:
+        subject.OnnxRuntime(folder, load_spec(folder).model_copy(update=change), "cpu")
+    assert caught.value.field == "graphs.separator"
+    assert told in caught.value.reason
+
+
 def call(opened: subject.OnnxRuntime, slots: list[int]) -> list[float]:
     count = len(slots)
     mask, active = opened.separate(
@@ -125,7 +144,7 @@ def test_unknown_and_absent_providers_are_refused(folder: Path) -> None:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    with pytest.raises(EngineFault, match="expected one of auto, tensorrt, cuda, cpu, got 'tpu'"):
+    with pytest.raises(BadInput, match="provider: expected one of auto, tensorrt, cuda, cpu, got 'tpu'"):
         subject.open_session(folder / "separator.onnx", "tpu", options)
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         with pytest.raises(EngineFault, match="not in this build"):

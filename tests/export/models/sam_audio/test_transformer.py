@@ -16,7 +16,8 @@ def test_sinusoids_put_cosines_first() -> None:
 
 def test_padded_frames_are_keys_to_nobody_but_count_in_the_group_norm(field: VelocityField) -> None:
     torch.manual_seed(0)
-    net, frames, t = field.transformer, torch.randn(1, 6, 48), torch.zeros(1)
+    net, frames = field.transformer, torch.randn(1, 6, 48)
+    t = net.times(torch.zeros(1))
     memory = net.memory(torch.randn(1, 3, 48), None)
     keep = torch.tensor([[True, True, True, True, False, False]])
     assert not torch.allclose(net(frames, t, memory, keep), net(frames, t, memory), atol=1e-3)
@@ -25,7 +26,8 @@ def test_padded_frames_are_keys_to_nobody_but_count_in_the_group_norm(field: Vel
 
 def test_padded_tokens_change_nothing(field: VelocityField) -> None:
     torch.manual_seed(0)
-    net, frames, t = field.transformer, torch.randn(1, 6, 48), torch.zeros(1)
+    net, frames = field.transformer, torch.randn(1, 6, 48)
+    t = net.times(torch.zeros(1))
     tokens = torch.randn(1, 5, 48)
     keep = torch.tensor([[True, True, True, False, False]])
     padded: Tensor = net(frames, t, net.memory(tokens, keep))

@@ -1,0 +1,113 @@
+"""What an export was asked for, and how far it has come: so that one that was cut off goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+DONE_FILE = "done.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for.
+
+    Args:
+        checkpoint: folder with `config.json` and `checkpoint.pt` or safetensors.
+        out: the bundle's folder; must not be there unless `replace`.
+        t5: folder of T5; looked for beside the checkpoint if None.
+        precision: of the transformer and the picture tower.
+        codec_precision: of encoder and decoder.
+        watermark: with the graph that marks the sound.
+        vision: with the picture tower; None: where the checkpoint holds it.
+        spans: folder of PE-A-Frame, or None to leave the span predictor out.
+        judge: folder of SAM Audio Judge, or None to leave it out.
+        windows_s: lengths of windows to build TensorRT plans for, in seconds.
+        max_batch: the plans' largest batch.
+        name: the bundle's; the checkpoint folder's if None.
+        replace: an old bundle at `out` gives way, once the new one is complete.
+    """
+
+    checkpoint: Path
+    out: Path
+    t5: Path | None = None
+    precision: str = "float32"
+    codec_precision: str = "float32"
+    watermark: bool = True
+    vision: bool | None = None
+    spans: Path | None = None
+    judge: Path | None = None
+    windows_s: tuple[float, ...] = ()
+    max_batch: int = 16
+    name: str | None = None
+    replace: bool = False
+
+    @property
+    def bundle_name(self) -> str:
+        """The name asked for, or the checkpoint folder's in the letters a spec takes."""
+        plain = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.checkpoint.resolve().name.lower())
+        return self.name or plain.strip("._-")[:64] or "sam-audio"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One finished graph: its files and what parity found."""
+
+    files: tuple[str, ...]
+    parity: dict[str, float]
+
+
+class Work:
+    """The folder of an unfinished export, and what of it is done."""
+
+    def __init__(self, order: Order, folder: Path, made: dict[str, Made]) -> None:
+        self._order, self.folder, self.made = order, folder, made
+
+    @classmethod
+    def open(cls, order: Order) -> Work:
+        """An unfinished export of the same order goes on; any other begins anew."""
+        folder = order.out.with_name(f".{order.out.name}.unfinished")
+        made: dict[str, Made] = {}
+        try:
+            done = json.loads((folder / DONE_FILE).read_text(encoding="utf-8"))
+            if done["order"] == _fingerprint(order):
+                made = {name: Made(tuple(one["files"]), one["parity"]) for name, one in done["made"].items()}
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        if not made:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        return cls(order, folder, made)
+
+    def has(self, names: tuple[str, ...]) -> bool:
+        """Whether all these graphs are there."""
+        return all(name in self.made for name in names)
+
+    def add(self, name: str, made: Made) -> None:
+        """One more graph is there and was checked."""
+        self.made[name] = made
+        done: dict[str, Any] = {
+            "order": _fingerprint(self._order),
+            "made": {name: asdict(one) for name, one in self.made.items()},
+        }
+        new = self.folder / (DONE_FILE + ".new")
+        new.write_text(json.dumps(done), encoding="utf-8")
+        new.replace(self.folder / DONE_FILE)
+
+    def deliver(self) -> None:
+        """Give the folder its final name."""
+        (self.folder / DONE_FILE).unlink()
+        if self._order.out.exists():
+            shutil.rmtree(self._order.out)
+        self.folder.rename(self._order.out)
+
+
+def _fingerprint(order: Order) -> str:
+    """Changes with what is asked for and with the checkpoint's files (by size and time: hashing 15 GB takes long)."""
+    files = sorted(path for path in order.checkpoint.iterdir() if path.is_file())
+    seen = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(repr((order, seen)).encode()).hexdigest()

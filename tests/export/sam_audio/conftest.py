@@ -1,0 +1,51 @@
+"""The tiny checkpoint as folders, the parts made of it, and the frozen bundle that was exported from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="torch (extra sam-audio) is not installed")
+pytest.importorskip("onnxscript", reason="onnxscript (extra sam-audio) is not installed")
+pytest.importorskip("transformers", reason="transformers (extra sam-audio) is not installed")
+
+import torch
+
+from export.sam_audio.graphs import Graph
+from export.sam_audio.sources import Source
+from tests.export.tiny_sam_audio import DATA, write_checkpoint, write_t5
+
+FROZEN = DATA / "bundle"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tensors this small gain nothing from threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `sam-audio-tiny` and, beside it, `t5-base`."""
+    place = tmp_path_factory.mktemp("checkpoints")
+    write_checkpoint(place / "sam-audio-tiny")
+    write_t5(place / "t5-base")
+    return place
+
+
+@pytest.fixture(scope="session")
+def source(folders: Path) -> Source:
+    """Both, opened."""
+    return Source.open(folders / "sam-audio-tiny", None)
+
+
+@pytest.fixture
+def made(source: Source) -> dict[str, Graph]:
+    """Every graph by its name, fresh: a test may narrow it."""
+    stages = source.stages(watermark=True, vision=True, spans=None, judge=None)
+    return {graph.name: graph for stage in stages for graph in stage.open()}
