@@ -17,17 +17,16 @@ Floor and ceiling: an event detector that always answers "nothing" has F1 0; the
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks import report
+from benchmarks.mixtures import recordings_of_a_side, sided_options
 from engine.batcher import Batcher
 from engine.bundle import Bundle, load_bundle
 from engine.config import SessionConfig
@@ -36,9 +35,9 @@ from engine.offline import predict_spans
 from engine.prompt import Target
 from engine.score import f1_score, matched_spans
 from engine.session import Session
-from export.train.cache import SampleStore, build_cache
+from export.train.cache import SampleStore
 from export.train.concepts import too_near
-from export.train.corpus import NAMELESS, SAMPLE_RATE, Recording, read_manifest, split
+from export.train.corpus import NAMELESS, SAMPLE_RATE, Recording
 from export.train.mixtures import cut, low_pass
 
 NAME = "activity"
@@ -50,12 +49,7 @@ Spans = list[tuple[float, float]]
 
 def options() -> argparse.ArgumentParser:
     """What can be asked for."""
-    parser = report.options(__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the recordings")
-    parser.add_argument("--cache", type=Path, help="where decoded samples are kept (default: a temporary folder)")
-    parser.add_argument("--model", default="default")
-    parser.add_argument("--side", choices=("held-out", "train"), default="held-out")
-    parser.add_argument("--per-concept", type=int, default=6)
+    parser = sided_options(__doc__)
     parser.add_argument("--concepts", nargs="+", help="only these (default: all that the bundle advertises)")
     parser.add_argument("--snr", type=float, nargs="+", default=[0.0, 10.0, 20.0, 60.0], help="dB; 60: alone")
     parser.add_argument("--seed", type=int, default=7)
@@ -233,15 +227,10 @@ def main() -> None:
     """Run it."""
     asked = options().parse_args()
     bundle = load_bundle(asked.model, provider="cpu")
-    train, held_out = split(read_manifest(asked.data))
-    recordings = train if asked.side == "train" else held_out
     concepts = asked.concepts or list(bundle.vocabulary.advertised)
     result: dict[str, Any] = {}
     print("floor: F1 0 for answering nothing; ceiling: 1, the truth itself")
-    with tempfile.TemporaryDirectory() as temporary:
-        cache = asked.cache or Path(temporary)
-        build_cache(asked.data, recordings, cache)
-        store = SampleStore.open(cache)
+    with recordings_of_a_side(asked) as (recordings, store):
         for snr_db in asked.snr:
             made = list(scenes(recordings, store, concepts, asked.per_concept, snr_db, asked.seed))
             row = judged(bundle, made)

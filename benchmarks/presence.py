@@ -15,9 +15,7 @@ Floor and ceiling: an open gate changes nothing; a perfect one makes absent targ
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,15 +23,15 @@ from numpy.typing import NDArray
 
 from benchmarks import report
 from benchmarks.activity import hop_levels
+from benchmarks.mixtures import recordings_of_a_side, sided_options
 from engine.bundle import Bundle, load_bundle
 from engine.frames import Samples
 from engine.offline import separate
 from engine.programs.presence import OPEN_ABOVE, SHUT_BELOW, PresenceGate
 from engine.prompt import Target
 from engine.score import level_change_db, si_sdr_improvement_db
-from export.train.cache import SampleStore, build_cache
 from export.train.concepts import too_near
-from export.train.corpus import SAMPLE_RATE, read_manifest, split
+from export.train.corpus import SAMPLE_RATE
 from export.train.mixtures import Mixture, held_out_mixtures
 
 NAME = "presence"
@@ -53,12 +51,7 @@ GATES = {
 
 def options() -> argparse.ArgumentParser:
     """What can be asked for."""
-    parser = report.options(__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the recordings")
-    parser.add_argument("--cache", type=Path, help="where decoded samples are kept (default: a temporary folder)")
-    parser.add_argument("--model", default="default")
-    parser.add_argument("--side", choices=("held-out", "train"), default="held-out")
-    parser.add_argument("--per-concept", type=int, default=6)
+    parser = sided_options(__doc__)
     parser.add_argument("--seed", type=int, default=5)
     return parser
 
@@ -124,14 +117,10 @@ def main() -> None:
     """Run it."""
     asked = options().parse_args()
     bundle = load_bundle(asked.model, provider="cpu")
-    train, held_out = split(read_manifest(asked.data))
-    recordings = train if asked.side == "train" else held_out
     words = list(bundle.vocabulary.advertised)
-    with tempfile.TemporaryDirectory() as temporary:
-        cache = asked.cache or Path(temporary)
-        build_cache(asked.data, recordings, cache)
+    with recordings_of_a_side(asked) as (recordings, store):
         arranged = {"concepts": words, "per_concept": asked.per_concept, "seed": asked.seed}
-        mixtures = list(held_out_mixtures(recordings, SampleStore.open(cache), **arranged))
+        mixtures = list(held_out_mixtures(recordings, store, **arranged))
     print(f"{len(mixtures)} mixtures of {len(words)} classes, {asked.side} recordings, {bundle.spec.name}")
     print("floor: the row without a gate")
     rows = judged(bundle, mixtures, words, asked.seed)

@@ -31,7 +31,7 @@ _TINY_CODEC = CodecConfig(4, (2, 8, 10, 12), 24, 96, (12, 10, 8, 2), 6, 48_000)
 def config_of(name: str) -> SamAudioConfig:
     """`small`, `base`, `large`, or `tiny` (no released size: for trying the benchmark out)."""
     tiny = name == "tiny"
-    dim, heads, layers = (48, 3, 3) if tiny else RELEASED[name]
+    dim, heads, layers = (48, 3, 1) if tiny else RELEASED[name]
     codec = _TINY_CODEC if tiny else _CODEC
     channels = 2 * codec.codebook_dim
     return SamAudioConfig(

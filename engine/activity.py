@@ -142,27 +142,32 @@ def find_soundings(probability: Floats, power: Floats, hop_s: float) -> list[Sou
     """Where a target sounds, from `(hops,)` probabilities and powers of its estimate in a whole file."""
     if not len(probability):
         return []
-    likely = uniform_filter1d(probability, FILE_SMOOTH_HOPS)
+
+    def hops(count: int) -> int:
+        return max(round(count * HOP_S / hop_s), 1)
+
+    likely = uniform_filter1d(probability, hops(FILE_SMOOTH_HOPS))
     sure = likely >= FILE_BEGINS_ABOVE
-    loudest = maximum_filter1d(np.where(sure, uniform_filter1d(power, 9), 0.0), FILE_AROUND_HOPS)
-    audible = uniform_filter1d(power, FILE_LEVEL_HOPS) >= loudest * _AUDIBLE
+    loudest = maximum_filter1d(np.where(sure, uniform_filter1d(power, hops(9)), 0.0), hops(FILE_AROUND_HOPS))
+    audible = uniform_filter1d(power, hops(FILE_LEVEL_HOPS)) >= loudest * _AUDIBLE
     found = []
-    for begin, end in _runs(sure & audible, (likely >= ENDS_BELOW) & audible):
+    needed = (hops(FILE_BEGIN_HOPS), hops(END_HOPS))
+    for begin, end in _runs(sure & audible, (likely >= ENDS_BELOW) & audible, *needed):
         mean = float(np.mean(probability[begin:end]))
-        if end - begin >= FILE_SHORTEST_HOPS and mean >= FILE_SURE_ABOVE:
+        if end - begin >= hops(FILE_SHORTEST_HOPS) and mean >= FILE_SURE_ABOVE:
             level_db = round(float(10.0 * np.log10(np.mean(power[begin:end]) + 1e-12)), 1)
             found.append(Sounding(round(begin * hop_s, 3), round(end * hop_s, 3), level_db, round(mean, 3)))
     return found
 
 
-def _runs(begins: NDArray[np.bool_], stays: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _runs(begins: NDArray[np.bool_], stays: NDArray[np.bool_], begin_hops: int, end_hops: int) -> list[tuple[int, int]]:
     """Stretches that begin with a run of `begins` and end with a long one without `stays`; hop indices."""
     found: list[tuple[int, int]] = []
     start, run, active = 0, 0, False
     sequence: Sequence[tuple[bool, bool]] = list(zip(begins.tolist(), stays.tolist(), strict=True))
     for hop, (begin, stay) in enumerate(sequence):
         run = run + 1 if (not stay if active else begin) else 0
-        if run >= (END_HOPS if active else FILE_BEGIN_HOPS):
+        if run >= (end_hops if active else begin_hops):
             if active:
                 found.append((start, hop + 1 - run))
             else:

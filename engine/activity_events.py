@@ -26,8 +26,9 @@ class ActivityEvents:
     """
 
     def __init__(self, audio: AudioSpec, output_rate: int, record: ActivityRecord | None = None) -> None:
-        self._record, self._hop_s = record, audio.hop_s
-        self._hop, self._model_rate, self._output_rate = audio.hop, audio.sample_rate, output_rate
+        # A hop of latent frames is told frame by frame.
+        self._record, self._hop_s = record, audio.grain / audio.sample_rate
+        self._hop, self._model_rate, self._output_rate = audio.grain, audio.sample_rate, output_rate
         self._gates: dict[str, ActivityGate] = {}
 
     def follow(self, names: Iterable[str]) -> None:

@@ -145,7 +145,7 @@ def _flow_bundle(
     program = FlowProgram(spec, folder, graphs, clock)
     if warm:
         program.warm()
-    return Bundle(folder, spec, OpenVocabulary(), graphs, program)
+    return Bundle(folder, spec, OpenVocabulary(program.sees, program.hears), graphs, program)
 
 
 def mode_for_files(name_or_folder: str | Path, mode: str | None) -> str | None:

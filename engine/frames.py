@@ -91,7 +91,8 @@ class Result:
     Attributes:
         work: the work answered.
         outputs: `(slots, channels, hops * hop)` float32, the estimate of each slot's target.
-        active: `(slots, hops)` float32, probability that the target sounds.
+        active: `(slots, hops)` float32, probability that the target sounds; `(slots, frames)` where hops consist of
+            latent frames.
         model_s: seconds in the graph, for the whole batch that this work was part of.
         faulty: the model gave values that are not finite for this work; `outputs` is then silence.
         stitch_s: seconds in analysis, synthesis and overlap-add, for the whole batch.

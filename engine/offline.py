@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -164,11 +164,14 @@ def predict_spans(
     """Where each target sounds in an array `(channels, n)`, by target id; empty for "everything but …".
 
     Raises:
-        BadInput, UnknownPrompt, NoCapacity, EngineFault: as `separate`.
+        BadInput, UnknownPrompt, NoCapacity, EngineFault: as `separate`; field `predict_spans`: the model cannot tell.
     """
+    if not bundle.vocabulary.tells_activity:
+        raise BadInput("predict_spans", "a model that tells when a target sounds", bundle.spec.name)
     if samples.ndim != 2 or samples.shape[0] not in (1, 2):
         raise BadInput("samples", "shape (1 or 2, n)", samples.shape)
     record = ActivityRecord()
+    targets = tuple(replace(target, predict_spans=True) for target in targets)
     for _ in separate_blocks(bundle, [samples], rate, len(samples), targets, residual=False, record=record):
         pass  # what is heard is not wanted here
     spans = record.spans(samples.shape[1] / rate)

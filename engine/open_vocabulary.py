@@ -21,10 +21,26 @@ class OpenVocabulary(Vocabulary):
     """See the module. A concept's label is the phrase itself, in lower case, as the model was trained.
 
     Only "everything but X" is taken apart: the model answers to X, and the rest is what is left of the input.
+
+    Args:
+        sees: whether the model takes visual prompts.
+        hears: whether it can tell where a phrase sounds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sees: bool = False, hears: bool = False) -> None:
         super().__init__((), np.zeros((0, 0), np.float32), {}, {})
+        object.__setattr__(self, "_sees", sees)  # the parent is frozen
+        object.__setattr__(self, "_hears", hears)
+
+    @property
+    def tells_activity(self) -> bool:
+        """See the class."""
+        return bool(getattr(self, "_hears", False))
+
+    @property
+    def sees(self) -> bool:
+        """See the class."""
+        return bool(getattr(self, "_sees", False))
 
     def read(self, prompt: str) -> ConceptSet:
         """The phrase as its own and only concept.

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,13 @@ class Box:
     pts: int | None = None
 
 
+class Pictures(Protocol):
+    """A visual prompt: pictures of what is meant, all else black, one for each latent frame of a model, in order."""
+
+    def next(self, count: int, side: int) -> NDArray[np.uint8]:
+        """The pictures of the next `count` frames, `(count, side, side, 3)`; the last one is held where they end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One thing to isolate.
@@ -48,6 +59,10 @@ class Target:
         gain_db: applied to the target's output.
         max_suppression_db: how far the rest may be pushed down; None for no limit.
         bypass: give the input instead.
+        pictures: a visual prompt, for a model that sees; the words may then be empty. For files, since it is read along
+            with the sound.
+        predict_spans: have the model find out where it sounds before it is taken out, where `spans` say nothing; for a
+            model of windows that can (others tell it anyway).
     """
 
     id: str
@@ -58,3 +73,5 @@ class Target:
     gain_db: float = 0.0
     max_suppression_db: float | None = None
     bypass: bool = False
+    pictures: Pictures | None = None
+    predict_spans: bool = False

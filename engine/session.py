@@ -301,9 +301,9 @@ class Session:
 
     def _moments(self, stretch: Stretch) -> Moments:
         """When the stretch is in the session's own time, which spans are told in."""
-        hop, rate = self._audio.hop, self._audio.sample_rate
+        grain, rate = self._audio.grain, self._audio.sample_rate
         begin_s = self._segment.start / self.config.sample_rate + stretch.pts / rate
-        return Moments(begin_s, stretch.count // hop, hop, rate, self._audio.grain)
+        return Moments(begin_s, stretch.count // grain, grain, rate)
 
     def _settle(self, stretch: Stretch) -> list[str]:
         """The joint hop has run: the coming plan is the present one. Returns the targets that ended."""
@@ -333,7 +333,7 @@ class Session:
         for slot in work.slots:
             self._bundle.program.reset(slot)
         outputs = np.zeros((len(work.slots), len(work.window), work.hops * self._audio.hop), np.float32)
-        active = np.zeros((len(work.slots), work.hops), np.float32)
+        active = np.zeros((len(work.slots), work.hops * self._audio.hop // self._audio.grain), np.float32)
         stretch = self._segment.separator.accept(Result(work, outputs, active, 0.0, 0.0))
         if stretch is None:
             return False

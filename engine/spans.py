@@ -92,38 +92,31 @@ def sounding_sets(courses: Sequence[Course], most: int) -> dict[tuple[bool, ...]
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Session times of a stretch: hop `h` of its `hops` covers `hop` samples from `begin_s + h * hop / rate` on.
+    """Session times of a stretch: part `h` of its `hops` covers `hop` samples from `begin_s + h * hop / rate` on.
 
-    Gates follow a course in steps of `grain` samples, a part of the hop where hops are long.
+    The parts are hops, or the latent frames that a long hop consists of.
     """
 
     begin_s: float
     hops: int
     hop: int
     rate: int
-    grain: int = 0
-    """0: a hop."""
 
     def values(self, course: Course, before: int = 0) -> list[int]:
         """Value of each hop, decided at its middle, from `before` hops earlier on."""
-        return self._values(course, self.hops, self.hop, before)
-
-    def _values(self, course: Course, count: int, step: int, before: int) -> list[int]:
-        step_s = step / self.rate
-        return [course.at(self.begin_s + (index + 0.5) * step_s) for index in range(-before, count)]
+        step_s = self.hop / self.rate
+        return [course.at(self.begin_s + (index + 0.5) * step_s) for index in range(-before, self.hops)]
 
     def gate(self, course: Course) -> NDArray[np.float32] | None:
-        """`(hops * hop,)`: 0 where the course is off, 1 elsewhere, a line over the grain in which that changes.
+        """`(hops * hop,)`: 0 where the course is off, 1 elsewhere, a line over the hop in which that changes.
 
         None where all of it is 1. It depends on the time alone, hence not on how the hops are grouped.
         """
         if course.constant and course.values[0] != OFF:
             return None
-        grain = self.grain or self.hop
-        values = self._values(course, self.hops * self.hop // grain, grain, before=1)
-        open_ = np.array([value != OFF for value in values], np.float32)
+        open_ = np.array([value != OFF for value in self.values(course, before=1)], np.float32)
         if open_.all():
             return None
-        rise = (np.arange(grain, dtype=np.float32) + np.float32(0.5)) / np.float32(grain)
+        rise = (np.arange(self.hop, dtype=np.float32) + np.float32(0.5)) / np.float32(self.hop)
         lines = open_[:-1, None] + (open_[1:] - open_[:-1])[:, None] * rise
         return np.asarray(lines, np.float32).reshape(-1)

@@ -9,19 +9,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from engine.bundle import Bundle
-from engine.concepts import ConceptSet, union_of
+from engine.concepts import ConceptSet, Match, union_of
 from engine.config import RESIDUAL, Track
 from engine.errors import BadInput, NoCapacity, UnknownPrompt
 from engine.plan import TAKEN, Lane, Plan
 from engine.prompt import Target
 from engine.separator import HintOf
 from engine.spans import NOTHING_KNOWN, Course, combined, course_of, joint_hint, sounding_sets
+from engine.vocabulary import Vocabulary
 
 MOST_UNIONS = 16
 """Sets of targets that may be off together, over a session's time: each needs a slot for what is left."""
 
-_Listening = tuple[frozenset[str], Course]
-"""What a slot's state depends on: concepts and hints. Targets that agree in it share the slot."""
+_Listening = tuple[frozenset[str], Course, int, bool]
+"""What a slot's state depends on: concepts, hints, the identity of a visual prompt, and whether spans are predicted.
+Targets that agree in it share the slot."""
 
 
 class Targets:
@@ -115,7 +117,9 @@ class Targets:
 
     def _planned(self, targets: tuple[Target, ...], present: Mapping[_Listening, int]) -> Plan:
         # Understand every prompt first, so that a wrong one leaves no slot open.
-        wanted = [_lane(target, self._understood(target), course_of(target.spans)) for target in targets]
+        wanted = [
+            _lane(target, understood(target, self._bundle.vocabulary), course_of(target.spans)) for target in targets
+        ]
         adds_up = self._residual and len(targets) > 1 and self._bundle.vocabulary.parts_add_up
         unions = _unions(wanted) if self._residual and len(targets) > 1 and not adds_up else []
         slots = dict(present)
@@ -126,7 +130,9 @@ class Targets:
             key = _listening(lane)
             if key not in slots:
                 slots[key] = self._bundle.program.open_slot()
-                self._bundle.program.condition(slots[key], self._bundle.vocabulary.condition(lane.concepts))
+                query = self._bundle.vocabulary.condition(lane.concepts)
+                target = lane.target
+                self._bundle.program.condition(slots[key], query, target.pictures, target.predict_spans)
             return replace(lane, slot=slots[key])
 
         try:
@@ -134,14 +140,6 @@ class Targets:
         except NoCapacity:
             self._close(set(slots.values()) - set(present.values()))
             raise
-
-    def _understood(self, target: Target) -> ConceptSet:
-        try:
-            return self._bundle.vocabulary.read(target.prompt)
-        except UnknownPrompt as error:
-            raise UnknownPrompt(error.prompt, error.suggestions, target.id, error.word) from error
-        except BadInput as error:
-            raise error.within(f"targets.{target.id}") from error
 
     def hints(self, base_s: float, hop: int, rate: int) -> HintOf | None:
         """Hints by slot, or None where there are none.
@@ -175,8 +173,28 @@ class Targets:
             self._bundle.program.close_slot(slot)
 
 
+def understood(target: Target, vocabulary: Vocabulary) -> ConceptSet:
+    """What a target asks for.
+
+    Raises:
+        BadInput, UnknownPrompt: its prompt, or pictures for a model that does not see; names the target.
+    """
+    field = f"targets.{target.id}"
+    if target.pictures is not None:
+        if not vocabulary.sees:
+            raise BadInput(f"{field}.pictures", "none: this model sees no pictures", "a visual prompt")
+        if not target.prompt.strip():
+            return ConceptSet((Match("", 1.0),))
+    try:
+        return vocabulary.read(target.prompt)
+    except UnknownPrompt as error:
+        raise UnknownPrompt(error.prompt, error.suggestions, target.id, error.word) from error
+    except BadInput as error:
+        raise error.within(field) from error
+
+
 def _listening(lane: Lane) -> _Listening:
-    return frozenset(lane.concepts.labels), lane.hints
+    return frozenset(lane.concepts.labels), lane.hints, id(lane.target.pictures), lane.target.predict_spans
 
 
 def _lane(target: Target, concepts: ConceptSet, known: Course) -> Lane:

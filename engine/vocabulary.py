@@ -122,6 +122,16 @@ class Vocabulary:
         return False
 
     @property
+    def tells_activity(self) -> bool:
+        """Whether the model says hop by hop how probably a target sounds, rather than only how loud its estimate is."""
+        return True
+
+    @property
+    def sees(self) -> bool:
+        """Whether a target may have a visual prompt."""
+        return False
+
+    @property
     def example(self) -> str:
         """A prompt that is understood, for whoever needs one."""
         return self.labels[0]

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -122,6 +123,11 @@ def separate(
     ] = None,
     video: Annotated[bool, typer.Option(help="For a video: also a video with each isolated sound.")] = True,
     predict_spans: Annotated[bool, typer.Option("--predict-spans", help="Also say when each one sounds.")] = False,
+    mask_video: Annotated[
+        Path | None,
+        typer.Option(help="For a model that sees: a video whose bright pixels mark the source in FILE's picture."),
+    ] = None,
+    mask_hides: Annotated[bool, typer.Option("--mask-hides", help="They mark what to blank instead.")] = False,
     model: Model = "default",
     mode: Mode = None,
     provider: Annotated[str, typer.Option(help="auto, cpu, cuda or tensorrt.")] = "auto",
@@ -130,12 +136,16 @@ def separate(
     """Separate a file: FILE.PROMPT.wav for every prompt, and FILE.residual.wav."""
     from engine.bundle import load_bundle, mode_for_files
     from streaming.file_separation import parse_span, separate_file
+    from streaming.mask_video import MaskedPictures
 
     spans = [parse_span(text) for text in span or ()]
-    with _ProgressBar(f"{file.name}", shown=not as_json) as tell:
+    with _ProgressBar(f"{file.name}", shown=not as_json) as tell, ExitStack() as opened:
         bundle = load_bundle(model, provider=provider, mode=mode_for_files(model, mode))
         if bundle.provider_note:
             _errors().print(bundle.provider_note, style="yellow", markup=False, highlight=False)
+        pictures = None
+        if mask_video is not None:
+            pictures = opened.enter_context(MaskedPictures(file, mask_video, "hide" if mask_hides else "target"))
         report = separate_file(
             file,
             prompt,
@@ -146,6 +156,7 @@ def separate(
             spans=spans,
             video=video,
             predict_spans=predict_spans,
+            pictures=pictures,
             progress=tell,
         )
     if as_json:

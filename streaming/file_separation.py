@@ -14,10 +14,12 @@ from engine.activity import ActivityRecord, Sounding
 from engine.bundle import Bundle
 from engine.concepts import ConceptSet
 from engine.config import RESIDUAL
-from engine.errors import BadInput, UnknownPrompt
+from engine.errors import BadInput
 from engine.offline import separate_blocks
 from engine.prompt import Span, Target
+from engine.targets import understood as understand
 from engine.vocabulary import Understood
+from streaming.mask_video import MaskedPictures
 from streaming.media_reading import AudioFile, open_audio
 from streaming.media_writing import SOUND_FORMATS, SoundWriter, VideoWriter, made_folder, video_suffix
 
@@ -137,6 +139,7 @@ def separate_file(
     spans: Sequence[Span] = (),
     video: bool = True,
     predict_spans: bool = False,
+    pictures: MaskedPictures | None = None,
     progress: Callable[[float, float | None], None] | None = None,
 ) -> Report:
     """Separate a file and write `NAME.PROMPT.wav …` beside it or into `folder`.
@@ -151,6 +154,7 @@ def separate_file(
         spans: hints for every target.
         video: for a video file, also write a video with each target's sound.
         predict_spans: also say where each target sounds ("everything but …" has no activity of its own).
+        pictures: a visual prompt for the one target there is, for a model that sees; its words may be empty then.
         progress: called with seconds done and seconds in all (None: unknown).
 
     Raises:
@@ -161,10 +165,19 @@ def separate_file(
     if kind not in SOUND_FORMATS:
         raise BadInput("format", " or ".join(SOUND_FORMATS), kind)
     names = file_names(prompts)
-    targets = tuple(Target(name, prompt, tuple(spans)) for name, prompt in zip(names, prompts, strict=True))
-    understood = {target.id: _understood(target, bundle) for target in targets}
+    targets = tuple(
+        Target(name, prompt, tuple(spans), pictures=pictures, predict_spans=predict_spans)
+        for name, prompt in zip(names, prompts, strict=True)
+    )
+    if pictures is not None and len(targets) > 1:
+        raise BadInput("mask_video", "one prompt beside it", f"{len(targets)} prompts")
+    if predict_spans and not bundle.vocabulary.tells_activity:
+        raise BadInput("predict_spans", "a model that tells when a target sounds", bundle.spec.name)
+    understood = {target.id: understand(target, bundle.vocabulary) for target in targets}
     began_s = time.perf_counter()
     with open_audio(file) as source:
+        if pictures is not None:
+            pictures.start_s = source.start_s
         writers = _Writers(source, made_folder(folder or source.path.parent), kind, targets, residual, video)
         record = ActivityRecord() if predict_spans else None
         with writers:
@@ -275,13 +288,6 @@ class _Writers:
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
-
-
-def _understood(target: Target, bundle: Bundle) -> ConceptSet:
-    try:
-        return bundle.vocabulary.read(target.prompt)
-    except UnknownPrompt as error:
-        raise UnknownPrompt(error.prompt, error.suggestions, target.id, error.word) from None
 
 
 def _notes(source: AudioFile, outputs: Sequence[Written]) -> tuple[str, ...]:

@@ -173,7 +173,10 @@ class JitterBuffer:
         if not self._anchored:
             self._anchor(sequence, timestamp)
             number, moment = sequence, timestamp
-        if self._is_known(number) or self._is_early(moment + count, now_s):
+        if self._is_known(number):
+            return
+        if self._is_early(moment + count, now_s):
+            self._leave_out(number, moment, count)
             return
         self._timing.arrived(moment, now_s)
         self._note_order(number, moment, now_s)
@@ -231,6 +234,18 @@ class JitterBuffer:
             self.counts.refused += 1
             return True
         return False
+
+    def _leave_out(self, number: int, moment: int, count: int) -> None:
+        """A packet was too early: what comes after it goes on where the last that was let in ended.
+
+        A sender may have queued more than is let in while it was connecting. Were its timestamps held against it ever
+        after, it would always be too early.
+        """
+        if number >= self._next_sequence:
+            self._waiting.clear()
+            self._newest, self._newest_timestamp = number, moment
+            self._next_sequence, self._next_timestamp = number + 1, moment + count
+            self._pts_offset = self._next_pts - self._next_timestamp
 
     def _note_order(self, number: int, moment: int, now_s: float) -> None:
         if number > self._newest:

@@ -21,7 +21,7 @@ from streaming.audience import HopFormat
 from streaming.auth import check_origin, choose_subprotocol
 from streaming.errors import BadMessage, Close, Refusal, draining, refusal_of
 from streaming.live_server import LiveServer
-from streaming.live_socket import EXTENSION, LiveSocket
+from streaming.live_socket import LiveSocket, socket_of
 from streaming.media import ENCODINGS, Encoding, encode_pcm
 from streaming.messages import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 from streaming.problem import Problem
@@ -225,9 +225,7 @@ class ListenEndpoint:
         Raises:
             RuntimeError: the ASGI server does not offer a `LiveSocket`.
         """
-        socket = scope.get("extensions", {}).get(EXTENSION)
-        if not isinstance(socket, LiveSocket):
-            raise RuntimeError("/v1/live needs uvicorn with ws=streaming.live_socket.LiveSocket: start `winnow serve`")
+        socket = socket_of(scope)
         await receive()
         subprotocol, session, want, refusal = self._judge(scope)
         await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})

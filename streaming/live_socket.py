@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import websockets.http11
@@ -28,7 +28,7 @@ from websockets.speedups import apply_mask
 from streaming.frame_heads import WHOLE_BINARY, WHOLE_TEXT, binary_head, frame_head
 from streaming.listener import Listener, Nobody
 
-EXTENSION = "winnow.socket"
+_EXTENSION = "winnow.socket"
 """Where the endpoint finds this object in the ASGI scope."""
 
 _MASKED = 0x80
@@ -67,7 +67,7 @@ class LiveSocket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.close_sent:
             # The task that runs the application has been made, but has not begun.
-            extensions: dict[str, Any] = {**(self.scope["extensions"] or {}), EXTENSION: self}
+            extensions: dict[str, Any] = {**(self.scope["extensions"] or {}), _EXTENSION: self}
             self.scope["extensions"] = extensions
 
     def attach(self, listener: Listener, limit_bytes: int) -> None:
@@ -355,3 +355,15 @@ class LiveSocket(WebSocketsSansIOProtocol):
         self.close_sent = True
         # Reading goes on: to close with bytes unread would be a reset, and that may overtake the close frame.
         self.close_timer = self.loop.call_later(_CLOSE_WITHIN_S, self.transport.abort)
+
+
+def socket_of(scope: Mapping[str, Any]) -> LiveSocket:
+    """The connection of an ASGI scope.
+
+    Raises:
+        RuntimeError: the ASGI server does not offer a `LiveSocket`.
+    """
+    found = scope.get("extensions", {}).get(_EXTENSION)
+    if not isinstance(found, LiveSocket):
+        raise RuntimeError("/v1/live needs uvicorn with ws=streaming.live_socket.LiveSocket: start `winnow serve`")
+    return found

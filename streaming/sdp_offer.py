@@ -165,13 +165,18 @@ def _check_transport(description: SessionDescription) -> None:
     if candidates > MOST_CANDIDATES:
         raise malformed(f"more than {MOST_CANDIDATES} candidates")
     bundles = [group.items for group in description.group if group.semantic == "BUNDLE"]
-    mids = [media.rtp.muxId for media in description.media]
+    mids = [_mid(media) for media in description.media]
     if len(mids) > 1 and (len(bundles) != 1 or sorted(map(str, bundles[0])) != sorted(mids)):
         raise unusable("all m-lines go over one transport here: a=group:BUNDLE with every mid")
 
 
+def _mid(media: MediaDescription) -> str:
+    """The name of an m-line; aiortc says None where a damaged one has none, whatever its types say."""
+    return media.rtp.muxId or ""
+
+
 def _section(index: int, media: MediaDescription) -> Section:
-    mid = media.rtp.muxId
+    mid = _mid(media)
     if media.kind == "application":
         if media.profile not in ("UDP/DTLS/SCTP", "DTLS/SCTP") or (media.sctp_port is None and not media.sctpmap):
             raise unusable(f"m-line {index}: a data channel is UDP/DTLS/SCTP with an a=sctp-port")

@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "WINNOW_"
 _OF_THE_MAKEFILE = {"WINNOW_EXTRA"}
+_OF_KUBERNETES = re.compile(r"WINNOW_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+"""What every pod is given where a service is named `winnow`."""
 
 LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
 """What uvicorn is told: the largest route's limit. Every route keeps its own, smaller one."""
@@ -140,7 +142,7 @@ class Settings(BaseSettings):
         # A limit or a key that was set in vain must not be found out by its absence.
         known = {PREFIX + name.upper() for name in type(self).model_fields} | _OF_THE_MAKEFILE
         for name in environment_names():
-            if name.upper() not in known:
+            if name.upper() not in known and not _OF_KUBERNETES.fullmatch(name):
                 near = get_close_matches(name.upper(), known, n=1)
                 raise ValueError(f"{name} is no setting" + (f"; nearest: {near[0]}" if near else ""))
         return self

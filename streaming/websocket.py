@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from streaming.auth import Credentials, check_origin, choose_subprotocol
 from streaming.errors import Refusal
 from streaming.live_server import LiveServer
-from streaming.live_socket import EXTENSION, LiveSocket
+from streaming.live_socket import socket_of
 from streaming.protocol import SessionRequest, parse_query
 from streaming.runner import Runner
 
@@ -33,9 +33,7 @@ class LiveEndpoint:
         Raises:
             RuntimeError: the ASGI server does not offer a `LiveSocket`.
         """
-        socket = scope.get("extensions", {}).get(EXTENSION)
-        if not isinstance(socket, LiveSocket):
-            raise RuntimeError("/v1/live needs uvicorn with ws=streaming.live_socket.LiveSocket: start `winnow serve`")
+        socket = socket_of(scope)
         await receive()
         subprotocol, credentials, request, refusal = self._judge(scope)
         await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})

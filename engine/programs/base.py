@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Protocol, TypeVar
 
 from engine.frames import Result, Vector, Work
+from engine.prompt import Pictures
 from engine.spec import ModelSpec
 
 T = TypeVar("T")
@@ -36,8 +37,11 @@ class Program(Protocol):
     def reset(self, slot: int) -> None:
         """Forget the stream so far; what it listens for stays."""
 
-    def condition(self, slot: int, query: Vector | str) -> None:
-        """Set what the slot listens for: what the bundle's `Vocabulary.condition` gave."""
+    def condition(
+        self, slot: int, query: Vector | str, pictures: Pictures | None = None, predicts: bool = False
+    ) -> None:
+        """Set what the slot listens for: what the bundle's `Vocabulary.condition` gave, a visual prompt where the
+        vocabulary says that it `sees`, and whether to find out first where it sounds (`Target.predict_spans`)."""
 
     def step(self, works: list[Work]) -> Iterator[list[Result]]:
         """Run works; gives the caller its turn after every graph call, with the results that are ready by then.

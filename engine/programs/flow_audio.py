@@ -19,8 +19,11 @@ import numpy as np
 from engine.errors import NoCapacity
 from engine.frames import Result, Vector, Work
 from engine.programs.flow_field import GRAPHS, FlowField
+from engine.programs.flow_hearing import SPANS, Hearing
+from engine.programs.flow_pictures import VISION, Seen
 from engine.programs.flow_step import FlowStep, Job, Slot
 from engine.programs.flow_text import Phrases
+from engine.prompt import Pictures
 from engine.runtimes.graphs import Graphs
 from engine.spec import ModelSpec
 
@@ -56,10 +59,15 @@ class FlowProgram:
         for graph, (inputs, outputs) in GRAPHS.items():
             graphs.require(graph, inputs, outputs)
         self.spec, self.most_slots = spec, most_slots
-        self._audio, self._clock = spec.audio, clock
+        self._audio, self._flow, self._graphs, self._clock = spec.audio, spec.flow, graphs, clock
+        self.sees = graphs.has(VISION)
+        """Whether it takes visual prompts."""
+        self.hears = graphs.has(SPANS)
+        """Whether it can tell where a phrase sounds."""
         self.phrases = Phrases(folder, spec.flow, graphs)
+        self._hearing = Hearing(folder, graphs, spec.flow.max_tokens) if self.hears else None
         self.field = FlowField(graphs, spec.flow, self.phrases, spec.flow.modes[spec.mode or spec.flow.default_mode])
-        self._step = FlowStep(self.field, spec.audio, spec.flow, message)
+        self._step = FlowStep(self.field, self._hearing, spec.audio, spec.flow, message)
         self._free = list(range(most_slots - 1, -1, -1))
         self._slots: dict[int, Slot] = {}
 
@@ -78,12 +86,16 @@ class FlowProgram:
 
     def reset(self, slot: int) -> None:
         """See `Program.reset`."""
-        self._slots[slot] = Slot(self._slots[slot].phrase)
+        old = self._slots[slot]
+        self._slots[slot] = Slot(old.phrase, old.seen, old.predicts)
 
-    def condition(self, slot: int, query: Vector | str) -> None:
-        """Set the phrase that a slot listens for; what was made for another is forgotten."""
+    def condition(
+        self, slot: int, query: Vector | str, pictures: Pictures | None = None, predicts: bool = False
+    ) -> None:
+        """Set the phrase and the pictures that a slot goes by; what was made for others is forgotten."""
         assert isinstance(query, str), "this program reads words"
-        self._slots[slot] = Slot(query)
+        seen = None if pictures is None else Seen(pictures, self._graphs, self._flow.video)
+        self._slots[slot] = Slot(query, seen, predicts and self.hears)
 
     def warm(self) -> None:
         """One whole window, so that no live one pays for what a first call costs."""

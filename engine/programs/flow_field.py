@@ -155,6 +155,8 @@ class FlowField:
         flow, frames = self._flow, len(rows[0].mix)
         feeds = {name: self._graphs.hold(array) for name, array in self._window(rows, frames).items()}
         phrases = tuple(row.phrase for row in rows)
+        plan = f"velocity@{frames}"
+        graph = plan if self._graphs.runs(plan) else "velocity"
         steps = solving(
             self._mode.solver,
             self._mode.steps,
@@ -163,7 +165,7 @@ class FlowField:
         t, noisy = next(steps)
         while True:
             memory = yield from self._phrases.memory(phrases, t)
-            velocity = self._graphs.run("velocity", {"noisy": noisy, **feeds, **memory})["velocity"]
+            velocity = self._graphs.run(graph, {"noisy": noisy, **feeds, **memory})["velocity"]
             yield []
             try:
                 t, noisy = steps.send(velocity)

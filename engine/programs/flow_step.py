@@ -7,7 +7,7 @@ is as it was.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from engine.frames import Result, Samples, Work
 from engine.programs.base import Calls
 from engine.programs.flow_field import FlowField, Row
+from engine.programs.flow_hearing import HEARD_ABOVE, Hearing
 from engine.programs.flow_latents import Heard, Stretch, assembled, samples_of, stretches
+from engine.programs.flow_pictures import Seen
 from engine.programs.flow_windows import Window, joined, left_right, mid_side, silent, windows_of
 from engine.spec import AudioSpec, FlowSpec
 
@@ -29,18 +31,22 @@ class Slot:
 
     Attributes:
         phrase: what it listens for.
+        seen: its visual prompt.
+        predicts: what nobody has marked is marked where the phrase is heard.
         heard: latents of the mixture, by part (mono or mid, side).
         expects: the first sample of the next hop. A work that begins elsewhere belongs to another stream.
         tail: the last window's sound from there on.
-        solved: by part the last window's first frame and end, and its latents.
+        solved: by part the last window's first frame and end, its latents, and where the phrase was heard in it.
         marked: the watermark's state, by channel.
     """
 
     phrase: str = ""
+    seen: Seen | None = None
+    predicts: bool = False
     heard: dict[int, Heard] = field(default_factory=dict)
     expects: int | None = None
     tail: Samples | None = None
-    solved: dict[int, tuple[int, int, Floats]] = field(default_factory=dict)
+    solved: dict[int, tuple[int, int, Floats, Floats | None]] = field(default_factory=dict)
     marked: dict[int, Floats] = field(default_factory=dict)
 
 
@@ -51,6 +57,7 @@ class Job:
     Attributes:
         mixes: (hop, part) → latents of the mixture in that hop's window; none for a part that is silent in it.
         latents: (slot, hop, part) → latents of the target in that hop's window.
+        heard_in: (slot, hop, part) → how probably the phrase sounds in each frame of that hop's window.
         sounds: (slot, hop, part) → the target from the hop's first sample on, crossfade included.
         outputs: `(slots, channels, hops * hop)`.
         sounding: (slot, hop), where the model was asked.
@@ -68,6 +75,7 @@ class Job:
     heard: dict[int, Heard] = field(default_factory=dict)
     mixes: dict[tuple[int, int], Floats] = field(default_factory=dict)
     latents: dict[tuple[int, int, int], Floats] = field(default_factory=dict)
+    heard_in: dict[tuple[int, int, int], Floats] = field(default_factory=dict)
     sounds: dict[tuple[int, int, int], Floats] = field(default_factory=dict)
     sounding: set[tuple[int, int]] = field(default_factory=set)
     tails: list[Samples | None] = field(default_factory=list)
@@ -93,13 +101,17 @@ class FlowStep:
 
     Args:
         graphs: to be called.
+        hearing: the span predictor, where the bundle has it.
         audio: lengths of the mode.
         flow: margins and sizes.
         message: sixteen bits that are marked into the sound, where the bundle can.
     """
 
-    def __init__(self, graphs: FlowField, audio: AudioSpec, flow: FlowSpec, message: int) -> None:
-        self._field, self._audio, self._flow, self._message = graphs, audio, flow, message
+    def __init__(
+        self, graphs: FlowField, hearing: Hearing | None, audio: AudioSpec, flow: FlowSpec, message: int
+    ) -> None:
+        self._field, self._hearing = graphs, hearing
+        self._audio, self._flow, self._message = audio, flow, message
         self._frame = audio.grain
 
     def calls(self, jobs: Sequence[Job]) -> Calls[None]:
@@ -143,6 +155,7 @@ class FlowStep:
 
     def _solved(self, jobs: Sequence[Job]) -> Calls[None]:
         rows: list[Row] = []
+        watching: list[tuple[Slot, Window]] = []
         places: dict[tuple[int, int, int, int], int] = {}
         wanted: list[tuple[Job, tuple[int, int, int], int]] = []
         for job in jobs:
@@ -153,14 +166,41 @@ class FlowStep:
                     if before is not None and before[:2] == (window.first, window.end):
                         # The last hops of a stream may all lie in one window.
                         job.latents[number, hop, part] = before[2]
+                        if before[3] is not None:
+                            job.heard_in[number, hop, part] = before[3]
                         continue
                     place = places.setdefault((id(slot), part, window.first, window.end), len(rows))
                     if place == len(rows):
                         rows.append(Row(slot.phrase, window.first, mix, self._marks(job, number, window)))
+                        watching.append((slot, window))
                     wanted.append((job, (number, hop, part), place))
+        for number, (slot, window) in enumerate(watching):
+            if slot.seen is not None:
+                video = yield from slot.seen.window(window.first, window.end)
+                rows[number] = replace(rows[number], video=video)
+        heard = yield from self._heard(rows, [slot for slot, _ in watching])
         solved = yield from self._field.solve(rows)
         for job, key, place in wanted:
             job.latents[key] = solved[place][:, : self._flow.latent]
+            if place in heard:
+                job.heard_in[key] = heard[place]
+
+    def _heard(self, rows: list[Row], slots: Sequence[Slot]) -> Calls[dict[int, Floats]]:
+        """Where the phrases of rows that nobody marked are heard, by row; the rows are marked there."""
+        asked = [
+            number
+            for number, slot in enumerate(slots)
+            if self._hearing is not None and slot.predicts and slot.phrase and not np.any(rows[number].marks)
+        ]
+        if self._hearing is None or not asked:
+            return {}
+        made = yield from self._hearing.hear(
+            [rows[number].phrase for number in asked], [rows[number].mix for number in asked]
+        )
+        heard = dict(zip(asked, made, strict=True))
+        for number, probability in heard.items():
+            rows[number] = replace(rows[number], marks=(probability > HEARD_ABOVE).astype(np.int8))
+        return heard
 
     def _marks(self, job: Job, number: int, window: Window) -> NDArray[np.int8] | None:
         if job.work.marks is None:
@@ -232,7 +272,8 @@ class FlowStep:
     def finish(self, job: Job) -> Result:
         """The work's result; what its slots have learnt is written down."""
         work = job.work
-        active = np.zeros((len(job.slots), work.hops), np.float32)
+        frames = self._audio.hop // self._frame
+        active = np.zeros((len(job.slots), work.hops, frames), np.float32)
         for number, slot in enumerate(job.slots):
             slot.tail = job.tails[number]
             slot.expects = work.pts + work.hops * self._audio.hop
@@ -240,10 +281,19 @@ class FlowStep:
             for (of, hop, part), latents in job.latents.items():
                 if of == number:
                     window = job.window(hop)
-                    slot.solved[part] = (window.first, window.end, latents)
+                    slot.solved[part] = (window.first, window.end, latents, job.heard_in.get((of, hop, part)))
+            windows = [window for window in job.windows if window]
+            if slot.seen is not None and windows:
+                slot.seen.forget(windows[0].first)
             for (of, channel), state in job.marked.items():
                 if of == number:
                     slot.marked[channel] = state
         for number, hop in job.sounding:
-            active[number, hop] = 1.0
-        return Result(work, job.outputs, active, 0.0, 0.0, job.faulty)
+            heard = [
+                found for part in range(len(job.parts)) if (found := job.heard_in.get((number, hop, part))) is not None
+            ]
+            window = job.window(hop)
+            begin = window.out[0] - window.first
+            told = np.max(heard, axis=0)[begin : begin + frames] if heard else np.ones(frames, np.float32)
+            active[number, hop, : len(told)] = told
+        return Result(work, job.outputs, active.reshape(len(job.slots), -1), 0.0, 0.0, job.faulty)

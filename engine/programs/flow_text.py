@@ -20,7 +20,7 @@ from engine.runtimes.graphs import Graphs, Held
 from engine.spec import FlowSpec
 
 TOKENIZER_FILE = "tokenizer.json"
-EXTRA = "winnow-live[sam-audio]"
+EXTRA = "winnow-live[sam-audio-live]"
 
 MOST_PHRASES = 256
 """Whose features are remembered."""
@@ -47,7 +47,7 @@ class Phrases:
 
     def __init__(self, folder: Path, flow: FlowSpec, graphs: Graphs, most_bytes: int = MOST_BYTES) -> None:
         self._flow, self._graphs, self._most_bytes = flow, graphs, most_bytes
-        self._tokenizer = _tokenizer(folder, flow.max_tokens)
+        self._tokenizer = open_tokenizer(folder, TOKENIZER_FILE, flow.max_tokens)
         self._features: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._memories: OrderedDict[tuple[tuple[str, ...], float], tuple[dict[str, Held], int]] = OrderedDict()
         self._bytes = 0
@@ -122,15 +122,20 @@ def _bytes(value: Held) -> int:
     return 4 * int(np.prod(shape))
 
 
-def _tokenizer(folder: Path, most_tokens: int) -> Any:
+def open_tokenizer(folder: Path, file: str, most_tokens: int) -> Any:
+    """The tokenizer of a file in a bundle, which cuts what is longer than `most_tokens`.
+
+    Raises:
+        BundleError: there is none, or the package that reads it is not installed.
+    """
     try:
         from tokenizers import Tokenizer  # an extra: nobody else needs it
     except ImportError as error:
-        raise BundleError(folder, TOKENIZER_FILE, f"needs the package tokenizers: pip install '{EXTRA}'") from error
+        raise BundleError(folder, file, f"needs the package tokenizers: pip install '{EXTRA}'") from error
     try:
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+        tokenizer = Tokenizer.from_file(str(folder / file))
     except Exception as error:  # the package raises plain Exception
-        raise BundleError(folder, TOKENIZER_FILE, f"is no tokenizer ({error})") from error
+        raise BundleError(folder, file, f"is no tokenizer ({error})") from error
     tokenizer.no_padding()
     tokenizer.enable_truncation(most_tokens)
     return tokenizer

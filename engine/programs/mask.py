@@ -18,6 +18,7 @@ from engine.errors import EngineFault, NoCapacity
 from engine.frames import Result, Vector, Work
 from engine.overlap_add import OverlapAdd, root_hann
 from engine.programs.presence import PresenceGate
+from engine.prompt import Pictures
 from engine.runtimes.base import Runtime, Snapshot
 from engine.spec import ModelSpec
 
@@ -86,7 +87,9 @@ class MaskProgram:
         self._overlap.reset(_rows(slot))
         self.presence.reset(slot)
 
-    def condition(self, slot: int, query: Vector | str) -> None:
+    def condition(
+        self, slot: int, query: Vector | str, pictures: Pictures | None = None, predicts: bool = False
+    ) -> None:
         """Set what the slot listens for: `(query_size,)`, the sum of concept vectors or any encoder's output."""
         assert not isinstance(query, str), "this program reads vectors"
         self._queries[slot] = query

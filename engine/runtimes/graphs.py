@@ -26,6 +26,9 @@ class Graphs(Protocol):
     def has(self, graph: str) -> bool:
         """Whether the bundle holds a graph."""
 
+    def runs(self, graph: str) -> bool:
+        """Whether a graph that is made for one kind of device (a plan) is there and can be opened on this one."""
+
     def run(self, graph: str, feeds: Mapping[str, Held]) -> dict[str, Array]:
         """One call: outputs by name, as arrays.
 

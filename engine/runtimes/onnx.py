@@ -51,8 +51,11 @@ def _is_installed(distribution: str) -> bool:
     return True
 
 
-def open_session(path: Path, provider: str, options: ort.SessionOptions) -> tuple[ort.InferenceSession, str | None]:
-    """Open a graph on the best provider: `auto` tries TensorRT, CUDA, CPU; a name takes that one or fails.
+def open_session(
+    path: Path, provider: str, options: ort.SessionOptions, tensorrt: bool = True
+) -> tuple[ort.InferenceSession, str | None]:
+    """Open a graph on the best provider: `auto` tries TensorRT (with `tensorrt`), CUDA, CPU; a name takes that one or
+    fails.
 
     What counts is `session.get_providers()`: ONNX Runtime falls back to the CPU without an error when CUDA's libraries
     do not load.
@@ -67,7 +70,7 @@ def open_session(path: Path, provider: str, options: ort.SessionOptions) -> tupl
     if provider not in ("auto", *PROVIDERS):
         raise BadInput("provider", f"one of auto, {', '.join(PROVIDERS)}", provider)
     offered = ort.get_available_providers()
-    wanted = [name for name in PROVIDERS.values() if name in offered]
+    wanted = [name for key, name in PROVIDERS.items() if name in offered and (tensorrt or key != "tensorrt")]
     if provider != "auto":
         wanted = [PROVIDERS[provider]]
         if wanted[0] not in offered:

@@ -6,6 +6,7 @@ what is kept never crosses the bus.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,11 @@ import onnxruntime as ort
 from engine.errors import BadInput, BundleError, EngineFault
 from engine.runtimes.graphs import Array, Held
 from engine.runtimes.onnx import PROVIDERS, open_session, refuse_two_builds
+
+log = logging.getLogger("winnow.engine.runtimes")
+
+PLAN_SUFFIX = ".plan.onnx"
+"""Ending of a graph that wraps a TensorRT plan (`winnow export sam-audio --tensorrt`)."""
 
 
 class OnnxGraphs:
@@ -40,6 +46,7 @@ class OnnxGraphs:
         refuse_two_builds()
         self._folder, self._files, self._asked, self._threads = folder, dict(files), provider, threads
         self._sessions: dict[str, ort.InferenceSession] = {}
+        self._unfit: set[str] = set()
         self._opening = threading.Lock()
         self.note: str | None = None
         self.provider: str = self._session(first).get_providers()[0]
@@ -50,6 +57,19 @@ class OnnxGraphs:
     def has(self, graph: str) -> bool:
         """See `Graphs.has`."""
         return graph in self._files
+
+    def runs(self, graph: str) -> bool:
+        """See `Graphs.runs`."""
+        if self._device == "cpu" or graph not in self._files or graph in self._unfit:
+            return False
+        try:
+            self._session(graph)
+        except (BundleError, EngineFault) as error:
+            # Built for another GPU or another TensorRT: the plain graph does the same, a little slower.
+            log.warning("%s is not used: %s", self._files[graph], error)
+            self._unfit.add(graph)
+            return False
+        return True
 
     def _session(self, graph: str) -> ort.InferenceSession:
         with self._opening:  # two sessions that are opened at once may want the same graph first
@@ -68,7 +88,10 @@ class OnnxGraphs:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
-            session, note = open_session(self._folder / file, self._asked, options)
+            # TensorRT would build a new engine, for minutes, whenever a length comes that it has not seen: only where
+            # a person asks for it, or for a plan that was built beforehand.
+            planned = file.endswith(PLAN_SUFFIX) and self._asked == "auto"
+            session, note = open_session(self._folder / file, self._asked, options, planned)
         except (BadInput, EngineFault):
             raise
         except Exception as error:  # ONNX Runtime raises a class of its own for each way a file can be wrong

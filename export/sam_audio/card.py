@@ -54,12 +54,14 @@ def write_card(order: Order, source: Source, spec: ModelSpec) -> str:
     measured = "\n".join(f"| {name} | {value:g} |" for name, value in spec.parity.items())
     return f"""# {spec.name}: SAM Audio, exported
 
-**Licence: SAM License.** {WORDS} See `{NOTE_FILE}`.
+**Licence: SAM License.**
+{WORDS}
+See `{NOTE_FILE}`.
 
 Name a sound, get it: target out of a mixture at 48 kHz, by a short lower-case phrase ("man speaking"), spans and
 pictures. A flow-matching transformer ({transformer.n_layers} layers of {transformer.dim}, {transformer.n_heads} heads)
-between the latents of the DACVAE codec ({flow.frame} samples a frame). Transformer in {order.precision}, codec in
-{order.codec_precision}; text encoder and watermark in float32.
+over latents of the DACVAE codec ({flow.frame} samples a frame).
+Transformer in {order.precision}, codec in {order.codec_precision}; text encoder and watermark in float32.
 
 ## Modes
 
@@ -80,5 +82,5 @@ Largest difference between the torch model and the graph on random inputs (share
 
 - Mono: stereo goes through as mid and side.
 - It was trained on clips of some ten to thirty seconds; the shorter the window, the further from that.
-- Who made the reference's numbers, and on what data: see Meta's model card. Nothing was trained or scored here.
+- How well it separates, and what it was trained on: see Meta's model card. Nothing was trained or scored here.
 """

@@ -113,8 +113,8 @@ def condition(part: nn.Module, config: SamAudioConfig) -> Graph:
     return Graph("condition", part, {"text": {0: "B", 1: "S"}, "time": {0: "B"}}, outputs, example, True)
 
 
-def velocity(part: nn.Module, config: SamAudioConfig, shared: nn.Module) -> Graph:
-    """One evaluation; `shared` is the part of `condition`, which makes the example's keys and values."""
+def velocity(part: nn.Module, config: SamAudioConfig, shared: Callable[..., Any]) -> Graph:
+    """One evaluation; `shared`, the part of `condition`, makes the example's keys and values from text and time."""
     codec, pictures = config.audio_codec, config.vision_encoder.dim
 
     def example(n: Sizes, generator: torch.Generator) -> dict[str, Tensor]:

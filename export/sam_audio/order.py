@@ -99,11 +99,15 @@ class Work:
         new.replace(self.folder / DONE_FILE)
 
     def deliver(self) -> None:
-        """Give the folder its final name."""
+        """Give the folder its final name; an old bundle is put aside first, and removed last."""
+        out = self._order.out
         (self.folder / DONE_FILE).unlink()
-        if self._order.out.exists():
-            shutil.rmtree(self._order.out)
-        self.folder.rename(self._order.out)
+        old = out.with_name(f".{out.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if out.exists():
+            out.rename(old)
+        self.folder.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _fingerprint(order: Order) -> str:

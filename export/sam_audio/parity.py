@@ -71,7 +71,7 @@ def check(graph: Graph, path: Path, cases: list[Case], precision: torch.dtype) -
         for got, wanted in zip(session.run(list(graph.outputs), case.feeds), case.wanted, strict=True)
     ]
     if precision != torch.float32:
-        worst = min(_snr_db(got, wanted) for got, wanted in pairs)
+        worst = min(snr_db(got, wanted) for got, wanted in pairs)
         if not worst >= SNR_DB:
             raise ParityError(f"{graph.name}: {worst:.1f} dB signal to noise, at least {SNR_DB:.0f} wanted")
         return {f"{graph.name}_snr_db": round(worst, 1)}
@@ -81,6 +81,7 @@ def check(graph: Graph, path: Path, cases: list[Case], precision: torch.dtype) -
     return {graph.name: float(f"{largest:.2g}")}
 
 
-def _snr_db(got: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+def snr_db(got: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    """Power of `wanted` over that of its difference to `got`, in dB."""
     error = np.square(got - wanted, dtype=np.float64).sum()
     return float(10 * np.log10(np.square(wanted, dtype=np.float64).sum() / max(error, 1e-30)))

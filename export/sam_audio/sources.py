@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from export.models.sam_audio.checkpoint import Checkpoint
@@ -60,10 +61,19 @@ class Source:
 
     @classmethod
     def open(cls, folder: Path, t5: Path | None) -> Source:
-        """Raises CheckpointError: no checkpoint in `folder`, or no T5 given nor beside it."""
+        """Open both folders; every name the export needs is looked for before minutes are spent on the first graph.
+
+        Raises:
+            CheckpointError: no checkpoint in `folder`, a weight that is missing or has no place, or no T5 given nor
+                beside it.
+        """
         if not folder.is_dir():
             raise CheckpointError(f"{folder}: no such folder")
-        return cls(SamAudioConfig.read(folder), Checkpoint.open(folder), t5 or _t5_beside(folder))
+        config, checkpoint = SamAudioConfig.read(folder), Checkpoint.open(folder)
+        with torch.device("meta"):
+            checkpoint.require(Codec(config.audio_codec), "audio_codec.")
+            checkpoint.require(VelocityField(config))
+        return cls(config, checkpoint, t5 or _t5_beside(folder))
 
     def stages(self, *, watermark: bool, vision: bool, spans: Path | None, judge: Path | None) -> list[Stage]:
         """What to make; `spans` and `judge` are folders of PE-A-Frame and of SAM Audio Judge."""
@@ -84,7 +94,7 @@ class Source:
         return [graphs.text(TextPart(encoder.model), encoder.model.config.vocab_size)]
 
     def _codec(self, watermark: bool) -> list[Graph]:
-        codec = self._loaded(Codec(self.config.audio_codec), "audio_codec.")
+        codec = self._loaded(lambda: Codec(self.config.audio_codec), "audio_codec.")
         fold_weight_norm(codec)
         codec.requires_grad_(False)
         marked = [graphs.watermark(WatermarkPart(codec), self.config)] if watermark else []
@@ -94,7 +104,7 @@ class Source:
 
     def _vision(self) -> list[Graph]:
         sizes = TowerSizes.of(self.config.vision_encoder, self.checkpoint)
-        tower = self._loaded(PictureTower(sizes), PREFIX)
+        tower = self._loaded(lambda: PictureTower(sizes), PREFIX)
         part = VisionPart(tower, self.config.vision_encoder.normalize_feature)
         return [graphs.vision(part, sizes.grid * sizes.patch)]
 
@@ -109,11 +119,13 @@ class Source:
         return [graphs.judge(JudgePart(judge), judge.audio_codec.config.hop, _vocabulary(judge.text_model))]
 
     def _field(self) -> list[Graph]:
-        field = self._loaded(VelocityField(self.config), "")
+        field = self._loaded(lambda: VelocityField(self.config), "")
         shared = ConditionPart(field)
         return [graphs.condition(shared, self.config), graphs.velocity(VelocityPart(field), self.config, shared)]
 
-    def _loaded(self, model: Model, prefix: str) -> Model:
+    def _loaded(self, build: Callable[[], Model], prefix: str) -> Model:
+        with torch.device("meta"):  # no memory for values that the checkpoint replaces
+            model = build()
         self.checkpoint.load(model, prefix)
         return model.eval().requires_grad_(False)
 

@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from benchmarks.mixtures import held_out_recordings, options
+from benchmarks.mixtures import held_out_recordings, options, recordings_of_a_side, sided_options
 from export.train.cache import build_cache
 from export.train.corpus import read_manifest, split
 from tests.benchmarks.recordings import make_folder
@@ -38,3 +39,12 @@ def test_a_folder_never_trained_on_is_used_whole(tmp_path: Path) -> None:
     with held_out_recordings(asked(data, tmp_path / "cache", "--all-recordings")) as (recordings, store):
         assert len(recordings) == 6
         assert np.abs(store["rain0.wav"]).max() > 1000
+
+
+@pytest.mark.parametrize(("side", "index"), [("train", 0), ("held-out", 1)])
+def test_either_side_of_the_split_can_be_asked_for(tmp_path: Path, side: str, index: int) -> None:
+    data = make_folder(tmp_path, seconds=0.5)
+    wanted = sided_options("a benchmark").parse_args(["--data", str(data), "--side", side])
+    with recordings_of_a_side(wanted) as (recordings, store):
+        assert recordings == split(read_manifest(data))[index]
+        assert all(recording.file in store for recording in recordings)

@@ -22,7 +22,7 @@ SHORT = FlowMode(context_s=0.4, hop_s=0.4, lookahead_s=0.32, crossfade_s=0.04, s
 def open_graphs(*without: str) -> Graphs:
     """The bundle's graphs, but for some; skips where it cannot be run."""
     pytest.importorskip("onnxruntime", reason="the tiny SAM Audio bundle runs on ONNX Runtime, which is not installed")
-    pytest.importorskip("tokenizers", reason="prompts need the package tokenizers (extra sam-audio)")
+    pytest.importorskip("tokenizers", reason="prompts need the package tokenizers (extra sam-audio-live)")
     if not FOLDER.is_dir():
         pytest.skip("tests/data/sam_audio/bundle is not there")
     from engine.runtimes.onnx_graphs import OnnxGraphs
@@ -31,10 +31,11 @@ def open_graphs(*without: str) -> Graphs:
     return OnnxGraphs(FOLDER, files, "cpu", 1, "velocity")
 
 
-def bundle_in(graphs: Graphs, mode: FlowMode = SHORT) -> Bundle:
-    """The bundle with a mode of the test's own, and slots of its own."""
+def bundle_in(graphs: Graphs, mode: FlowMode = SHORT, words: Path = FOLDER) -> Bundle:
+    """The bundle with a mode of the test's own, and slots of its own; `words` holds the tokenizers."""
     spec = load_spec(FOLDER)
     assert spec.flow is not None
     flow = spec.flow.model_copy(update={"modes": {"test": mode}, "default_mode": "test", "file_mode": "test"})
     spec = spec.model_copy(update={"flow": flow, "mode": "test", "audio": flow.audio("test")})
-    return Bundle(FOLDER, spec, OpenVocabulary(), graphs, FlowProgram(spec, FOLDER, graphs, time.perf_counter))
+    program = FlowProgram(spec, words, graphs, time.perf_counter)
+    return Bundle(FOLDER, spec, OpenVocabulary(program.sees, program.hears), graphs, program)

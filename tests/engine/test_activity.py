@@ -85,3 +85,18 @@ def test_a_record_is_the_same_however_it_was_filled() -> None:
     (only,) = whole.spans(1.5)["a"]
     assert only.end_s == 1.5
     assert whole.spans(0.5) == {"a": ()}
+
+
+def test_long_hops_take_the_same_time() -> None:
+    """A gate and a search for spans that are told of hops of 40 ms find what they find at 10 ms."""
+    likely = np.zeros(400, np.float32)
+    likely[100:250] = 0.95
+    power = np.where(likely > 0, 1e-2, 1e-6).astype(np.float32)
+    fine, coarse = ActivityGate(), ActivityGate(0.04)
+    (start, end), (start_4, end_4) = fine.changes(likely, power), coarse.changes(likely[::4], power[::4])
+    assert [state for _, state in (start, end, start_4, end_4)] == ["start", "end"] * 2
+    assert abs(start[0] - 4 * start_4[0]) <= 4
+    assert abs(end[0] - 4 * end_4[0]) <= 8
+    (one,), (other,) = find_soundings(likely, power, 0.01), find_soundings(likely[::4], power[::4], 0.04)
+    assert abs(one.start_s - other.start_s) <= 0.08
+    assert abs(one.end_s - other.end_s) <= 0.08

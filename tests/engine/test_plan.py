@@ -74,3 +74,16 @@ def test_crossfade_is_a_line_and_leaves_the_same_alone() -> None:
     np.testing.assert_allclose(np.diff(both["a"]), 0.01, atol=1e-6)
     np.testing.assert_allclose(both["gone"] + both["come"], 1.0, atol=1e-6)
     assert both["a"][0, 0] == np.float32(0.005)
+
+
+def test_targets_that_share_no_sound_add_up() -> None:
+    """What is taken is their sum; who listens for the same is counted once."""
+    dog, rain, again = (Lane(Target(name, name), ConceptSet((Match(name, 1.0),)), slot) for name, slot in
+                        (("dog", 1), ("rain", 2), ("again", 1)))  # fmt: skip
+    rest = Lane(Target("rest", "rest"), ConceptSet((Match("dog", 1.0),), inverted=True), 1)
+    outputs = {1: np.full((1, 4), 0.25, np.float32), 2: np.full((1, 4), 0.5, np.float32)}
+    heard = np.ones((1, 4), np.float32)
+    lanes = {"dog": dog, "rain": rain, "again": again}
+    np.testing.assert_allclose(Plan(lanes, (), adds_up=True).signals(outputs, heard)[TAKEN], 0.75)
+    both = {"dog": dog, "rest": rest}
+    np.testing.assert_allclose(Plan(both, (), adds_up=True).signals(outputs, heard)[TAKEN], heard)

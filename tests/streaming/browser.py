@@ -33,6 +33,9 @@ QUIET = (
 )  # fmt: skip
 FAKE_MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
+CALM: dict[str, Any] = {"viewport": {"width": 1100, "height": 700}, "reduced_motion": "reduce"}
+"""Two pictures a second: sixty, painted without a GPU, leave a test machine little for the sound."""
+
 
 def need_chromium() -> None:
     """Skip where the browser or its driver is not installed."""

@@ -2,7 +2,7 @@
 
     /usr/bin/python3 gst_whip.py URL SECONDS [video]
 
-It stops once a second of sound (and ten frames) came back, or after SECONDS, and prints JSON: the status of the POST,
+It stops once three seconds of sound (and ten frames) came back, or after SECONDS, and prints JSON: the status of the POST,
 and how many packets of sound and picture came back.
 """
 
@@ -31,7 +31,7 @@ VIDEO = """
 videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=15/1 ! vp8enc deadline=1 keyframe-max-dist=15
   ! rtpvp8pay pt=96 ! application/x-rtp,media=video,encoding-name=VP8,payload=96 ! peer.
 """
-ENOUGH_SOUND, ENOUGH_FRAMES = 50, 10
+ENOUGH_SOUND, ENOUGH_FRAMES = 150, 10
 
 
 class Publisher:

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -14,14 +13,7 @@ from websockets.asyncio.client import connect
 
 from engine.bundle import Bundle
 from streaming.app import uvicorn_server
-from tests.streaming.live import END, House, house, listen, next_text, noise
-
-
-@pytest.fixture
-async def server(identity: Bundle) -> AsyncIterator[House]:
-    """A server with the identity bundle."""
-    async with house(identity) as running:
-        yield running
+from tests.streaming.live import END, House, listen, next_text, noise
 
 
 async def test_operations(server: House) -> None:

@@ -17,7 +17,6 @@ from tests.streaming.browser import (
     FAKE_MICROPHONE,
     Browsers,
     PageServer,
-    browsers,
     need_chromium,
     page_server,
 )
@@ -46,13 +45,6 @@ def tone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("microphone") / "tone.wav"
     soundfile.write(path, 0.3 * np.sin(2 * np.pi * TONE_HZ * np.arange(10 * RATE) / RATE), RATE, subtype="PCM_16")
     return path
-
-
-@pytest.fixture(scope="module")
-def chromiums() -> Iterator[Browsers]:
-    """Chromiums, by their switches."""
-    with browsers() as running:
-        yield running
 
 
 @pytest.fixture

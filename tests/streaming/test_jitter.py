@@ -235,6 +235,21 @@ def test_a_sender_faster_than_time_is_refused_beyond_a_second() -> None:
     assert link.buffer.waiting == 0
 
 
+def test_a_sender_that_queued_while_it_connected_is_heard_all_the_same() -> None:
+    link = Link()
+    backlog = 150  # three seconds, at once
+    for index in range(backlog):
+        link.arrive(index, START_S)
+    refused = link.buffer.counts.refused
+    assert refused == pytest.approx(backlog - 50, abs=2)
+    link.run([(START_S + index * FRAME_S, backlog + index) for index in range(1, 200)])
+    link.check_timeline()
+    # Nothing is missing but what was too much at the start, and the rest goes on without a hole.
+    assert link.buffer.counts.refused - refused <= 2
+    assert [kind for kind in link.kinds if kind == "lost"] == []
+    assert link.kinds[-190:] == [str(index) for index in range(backlog + 10, backlog + 200)]
+
+
 def test_a_packet_that_was_half_concealed_is_cut() -> None:
     link = Link()
     link.run([(sent(index), index) for index in range(10)], until_s=sent(20))

@@ -6,24 +6,16 @@ import asyncio
 import inspect
 import json
 import random
-from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import Protocol
 from websockets.speedups import apply_mask
 
-from engine.bundle import Bundle
 from streaming.frame_heads import frame_head
-from streaming.live_socket import LiveSocket
-from tests.streaming.live import House, house, listen, next_text, noise
-
-
-@pytest.fixture
-async def server(identity: Bundle) -> AsyncIterator[House]:
-    """A server with the identity bundle."""
-    async with house(identity) as running:
-        yield running
+from streaming.live_socket import LiveSocket, socket_of
+from tests.streaming.live import House, listen, next_text, noise
 
 
 def test_canary_what_is_relied_on_is_still_there() -> None:
@@ -45,6 +37,12 @@ def test_canary_what_is_relied_on_is_still_there() -> None:
     assert "self.parser_exc" in parser
     assert "max_message_size" in parser
     assert apply_mask(b"abcde", b"\x01\x02\x03\x04") == bytes((0x60, 0x60, 0x60, 0x60, 0x64))
+
+
+@pytest.mark.parametrize("scope", [{}, {"extensions": {"winnow.socket": object()}}])
+def test_another_way_to_start_it_names_the_right_one(scope: dict[str, Any]) -> None:
+    with pytest.raises(RuntimeError, match="winnow serve"):
+        socket_of(scope)
 
 
 def masked(opcode: int, payload: bytes, fin: bool = True) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import AsyncIterator
 
 import httpx
 import numpy as np
@@ -18,13 +17,6 @@ from tests.streaming.live import House, house
 
 PAGES = ("index.html", "listen.html")
 MODULES = sorted((STATIC_FOLDER / "js").glob("*.js"))
-
-
-@pytest.fixture
-async def server(identity: Bundle) -> AsyncIterator[House]:
-    """A server with the identity bundle."""
-    async with house(identity) as running:
-        yield running
 
 
 async def test_the_page_comes_with_its_headers(server: House) -> None:

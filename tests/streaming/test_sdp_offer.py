@@ -111,6 +111,8 @@ def test_bundled_lines_may_leave_the_transport_out() -> None:
         (sdp(audio()).replace(b"a=rtcp-mux\r\n", b""), 422),
         (sdp(audio(), data(), bundle=""), 422),
         (sdp(audio(), data(), bundle="BUNDLE 0"), 422),
+        (sdp(audio(), data()).replace(b"a=mid:0", b"a=mi"), 422),
+        (sdp(audio(), data()).replace(b"a=mid:0", b"a=mid"), 422),
         (sdp(audio()).replace(b"m=audio", b"m=text"), 422),
         (sdp(audio(), [line for line in data() if "sctp-port" not in line]), 422),
         (sdp(audio()).replace(b"opus/48000/2", b"speex/16000"), 406),

@@ -23,6 +23,8 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("winnow_port", "9000")
     monkeypatch.setenv("WINNOW_EXTRA", "cpu")  # the Makefile's
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_8000_TCP", "PORT_8000_TCP_ADDR"):
+        monkeypatch.setenv(f"WINNOW_{name}", "10.0.0.1")  # Kubernetes', of a service named winnow
     assert Settings().port == 9000
     monkeypatch.setenv("WINNOW_API_KEY", KEY)
     with pytest.raises(ValidationError, match="WINNOW_API_KEY is no setting; nearest: WINNOW_API_KEYS"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -137,13 +136,6 @@ async def test_origins(identity: Bundle, origin: str, close: int) -> None:
         where = origin.format(port=server.port)
         async with connect(f"{server.url}?prompt=speech", origin=where) as link:  # type: ignore[arg-type]
             assert (await talk(link, [END])).close == close
-
-
-@pytest.fixture
-async def server(identity: Bundle) -> AsyncIterator[House]:
-    """A server with the identity bundle."""
-    async with house(identity) as running:
-        yield running
 
 
 @pytest.mark.parametrize("size", [1, 7, 961, 960, 16384])

@@ -11,17 +11,10 @@ from urllib.parse import quote
 import pytest
 from websockets.asyncio.client import connect
 
-from engine.bundle import Bundle, load_bundle
+from engine.bundle import load_bundle
 from tests.streaming.live import END, HEADER, START, House, framed_messages, house, listen, next_text, noise, talk
 
 HOP = framed_messages(noise(480).tobytes(), 2)[0]
-
-
-@pytest.fixture
-async def server(identity: Bundle) -> AsyncIterator[House]:
-    """A server with the identity bundle."""
-    async with house(identity) as running:
-        yield running
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
@@ -22,13 +21,6 @@ from tests.streaming.live import END, HEADER, START, House, framed_messages, hou
 
 HOP = framed_messages(noise(480).tobytes(), 2)[0]
 TEXT, BINARY, CLOSE, PING, CONTINUED = 1, 2, 8, 9, 0
-
-
-@pytest.fixture
-async def server(identity: Bundle) -> AsyncIterator[House]:
-    """A server with the identity bundle."""
-    async with house(identity) as running:
-        yield running
 
 
 def frame(opcode: int, payload: bytes, first: int = 0x80, mask: bool = True) -> bytes:

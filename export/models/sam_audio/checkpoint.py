@@ -80,15 +80,11 @@ class Checkpoint(Mapping[str, Tensor]):
                 counts[first] = counts.get(first, 0) + 1
         return counts
 
-    def load(self, model: nn.Module, prefix: str = "", ignored: tuple[str, ...] = ()) -> None:
-        """Fill `model` (built anywhere, the meta device included) with the float32 weights under `prefix`.
-
-        Weights whose names begin with one of `ignored` (the prefix included) need no place.
+    def require(self, model: nn.Module, prefix: str = "", ignored: tuple[str, ...] = ()) -> None:
+        """Whether `load` would find every name; reads no weight.
 
         Raises:
-            MissingKeys: weights of the model that are not there; all are listed.
-            UnexpectedKeys: weights under the prefix that the model has no place for.
-            WrongShape: the first weight whose shape differs.
+            MissingKeys, UnexpectedKeys: see `load`.
         """
         wanted = model.state_dict()
         missing = [prefix + name for name in wanted if prefix + name not in self]
@@ -99,8 +95,20 @@ class Checkpoint(Mapping[str, Tensor]):
         strangers = [n for n in under if n[len(prefix) :] not in wanted and n[len(prefix) :].split(".")[0] in tops]
         if strangers:
             raise UnexpectedKeys(self.source, strangers)
+
+    def load(self, model: nn.Module, prefix: str = "", ignored: tuple[str, ...] = ()) -> None:
+        """Fill `model` (built anywhere, the meta device included) with the float32 weights under `prefix`.
+
+        Weights whose names begin with one of `ignored` (the prefix included) need no place.
+
+        Raises:
+            MissingKeys: weights of the model that are not there; all are listed.
+            UnexpectedKeys: weights under the prefix that the model has no place for.
+            WrongShape: the first weight whose shape differs.
+        """
+        self.require(model, prefix, ignored)
         state = {}
-        for name, place in wanted.items():
+        for name, place in model.state_dict().items():
             weight = self[prefix + name]
             if weight.shape != place.shape:
                 raise WrongShape(prefix + name, place.shape, weight.shape)

@@ -295,7 +295,9 @@ def test_memory_is_constant_over_a_stream(flow_graphs: Graphs) -> None:
         crank.feed(second)
         crank.pieces.clear()
         (slot,) = program._slots.values()
-        held = [heard.latents.nbytes for heard in slot.heard.values()] + [a.nbytes for _, _, a in slot.solved.values()]
+        held = [heard.latents.nbytes for heard in slot.heard.values()] + [
+            a.nbytes for _, _, a, _ in slot.solved.values()
+        ]
         sizes.append(sum(held) + crank.session._segment.separator._ring._data.nbytes)
     assert max(sizes[8:]) <= max(sizes[:8])
 

@@ -114,5 +114,5 @@ def test_without_the_package_the_extra_is_named(flow_graphs: Graphs, monkeypatch
         return real(name, *more, **named)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(BundleError, match=r"pip install 'winnow-live\[sam-audio\]'"):
+    with pytest.raises(BundleError, match=r"pip install 'winnow-live\[sam-audio-live\]'"):
         Phrases(FOLDER, flow(), flow_graphs)

@@ -69,3 +69,8 @@ def test_binding_changes_nothing(flow_graphs: Graphs) -> None:
     )
     for name in plain:
         np.testing.assert_allclose(bound[name], plain[name], atol=1e-6)
+
+
+def test_a_plan_is_not_for_a_cpu(graphs: OnnxGraphs) -> None:
+    assert not graphs.runs("text")
+    assert not graphs.runs("velocity@125")

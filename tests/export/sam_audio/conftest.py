@@ -44,8 +44,19 @@ def source(folders: Path) -> Source:
     return Source.open(folders / "sam-audio-tiny", None)
 
 
-@pytest.fixture
-def made(source: Source) -> dict[str, Graph]:
-    """Every graph by its name, fresh: a test may narrow it."""
+def graphs_of(source: Source) -> dict[str, Graph]:
+    """Every graph by its name."""
     stages = source.stages(watermark=True, vision=True, spans=None, judge=None)
     return {graph.name: graph for stage in stages for graph in stage.open()}
+
+
+@pytest.fixture(scope="session")
+def made(source: Source) -> dict[str, Graph]:
+    """Every graph, for tests that change none."""
+    return graphs_of(source)
+
+
+@pytest.fixture
+def fresh(source: Source) -> dict[str, Graph]:
+    """Every graph, for a test that narrows one."""
+    return graphs_of(source)

@@ -1,0 +1,130 @@
+"""A visual prompt from two videos: what the camera saw, and a mask that says what in it is meant.
+
+Both are read along with the sound, one picture for each latent frame of the model (25 a second), so that a film of any
+length takes no more memory than a few pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from engine.errors import BadInput
+
+Pixels = NDArray[np.uint8]
+Marks = Literal["target", "hide"]
+"""What is bright in a mask: the target (all else is blanked), or what to blank."""
+
+BRIGHT = 128
+"""A pixel of a mask that is at least this bright is set."""
+
+
+class Film:
+    """The pictures of a video by time; the first holds before it begins, the last after it has ended.
+
+    Raises:
+        BadInput: `field`: no video, or one that cannot be decoded.
+    """
+
+    def __init__(self, path: Path, field: str) -> None:
+        try:
+            self._container: InputContainer = av.open(str(path))
+        except (OSError, av.error.FFmpegError) as error:
+            raise BadInput(field, "a video", f"{path}: {error}") from error
+        if not self._container.streams.video:
+            self._container.close()
+            raise BadInput(field, "a video", f"{path.name}: no pictures")
+        self._frames: Iterator[VideoFrame] = self._container.decode(self._container.streams.video[0])
+        first = next(self._frames, None)
+        if first is None:
+            self._container.close()
+            raise BadInput(field, "a video", f"{path.name}: no pictures")
+        self._now: VideoFrame = first
+        self._next: VideoFrame | None = next(self._frames, None)
+
+    def at(self, second: float) -> VideoFrame:
+        """The picture nearest to a presentation time; times never go back."""
+        while (later := self._next) is not None and _distance(later, second) <= _distance(self._now, second):
+            self._now, self._next = later, next(self._frames, None)
+        return self._now
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+
+def _distance(frame: VideoFrame, second: float) -> float:
+    return abs((frame.time or 0.0) - second)
+
+
+class MaskedPictures:
+    """The pictures of a visual prompt (`engine.prompt.Pictures`).
+
+    Args:
+        video: file with the picture, usually that of the sound itself.
+        mask: video of the same length in which bright pixels mark; None: the whole picture is meant.
+        marks: what they mark.
+        frame_s: seconds of a latent frame.
+
+    Raises:
+        BadInput: field `video` or `mask_video`: not a video.
+    """
+
+    def __init__(
+        self,
+        video: Path,
+        mask: Path | None,
+        marks: Marks = "target",
+        frame_s: Fraction = Fraction(1, 25),
+    ) -> None:
+        self._film = Film(video, "video")
+        try:
+            self._mask = None if mask is None else Film(mask, "mask_video")
+        except BadInput:
+            self._film.close()
+            raise
+        self.start_s = 0.0
+        """Presentation time of the first sample of sound; set before the first picture is asked for."""
+        self._marks, self._frame_s = marks, frame_s
+        self._count = 0
+
+    def next(self, count: int, side: int) -> Pixels:
+        """See `engine.prompt.Pictures.next`: blanked first, then squeezed to a square."""
+        made = np.empty((count, side, side, 3), np.uint8)
+        for number in range(count):
+            second = self.start_s + float(self._count * self._frame_s)
+            picture = self._blanked(second)
+            square = VideoFrame.from_ndarray(picture, format="rgb24")
+            made[number] = square.reformat(side, side, interpolation="BICUBIC").to_ndarray(format="rgb24")
+            self._count += 1
+        return made
+
+    def _blanked(self, second: float) -> Pixels:
+        picture: Pixels = np.asarray(self._film.at(second).to_ndarray(format="rgb24"), np.uint8)
+        if self._mask is None:
+            return picture
+        height, width = picture.shape[:2]
+        shown = self._mask.at(second).reformat(width, height, format="gray", interpolation="POINT")
+        bright = np.asarray(shown.to_ndarray(), np.uint8) >= BRIGHT
+        kept = bright if self._marks == "target" else ~bright
+        blanked: Pixels = picture * kept[..., None].astype(np.uint8)
+        return blanked
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._film.close()
+        if self._mask is not None:
+            self._mask.close()

@@ -1,0 +1,98 @@
+"""`engine.programs.flow_pictures`: each picture is looked at once, and a visual prompt changes what is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.bundle import Bundle
+from engine.errors import BadInput, EngineFault
+from engine.offline import separate
+from engine.programs.flow_pictures import MOST_PICTURES, Seen
+from engine.prompt import Target
+from engine.runtimes.graphs import Graphs
+from engine.spec import load_spec
+from tests.engine.flow import FOLDER, bundle_in
+from tests.engine.streams import noise
+
+
+class Reel:
+    """Pictures of noise, each its own."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed, self.given = seed, 0
+
+    def next(self, count: int, side: int) -> NDArray[np.uint8]:
+        """See `engine.prompt.Pictures`."""
+        numbers = range(self.given, self.given + count)
+        self.given += count
+        return np.stack([
+            np.random.default_rng([self.seed, number]).integers(0, 256, (side, side, 3), np.uint8) for number in numbers
+        ])  # fmt: skip
+
+
+@pytest.fixture
+def bundle(flow_graphs: Graphs) -> Bundle:
+    found = bundle_in(flow_graphs)
+    if not found.vocabulary.sees:
+        pytest.skip("the tiny bundle has no vision graph")
+    return found
+
+
+def width() -> int:
+    flow = load_spec(FOLDER).flow
+    assert flow is not None
+    return flow.video
+
+
+def test_windows_share_what_was_seen(flow_graphs: Graphs, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    run = flow_graphs.run
+
+    def counted(graph: str, feeds: Mapping[str, Any]) -> Any:
+        looked.append(len(feeds["pictures"]))
+        return run(graph, feeds)
+
+    def window(seen: Seen, first: int, end: int) -> NDArray[np.float32]:
+        calls = seen.window(first, end)
+        while True:
+            try:
+                next(calls)
+            except StopIteration as found:
+                return np.asarray(found.value)
+
+    monkeypatch.setattr(flow_graphs, "run", counted)
+    seen, reel = Seen(Reel(), flow_graphs, width()), Reel()
+    one = window(seen, 0, 20)
+    two = window(seen, 10, 30)
+    assert (one.shape, sum(looked), max(looked)) == ((width(), 20), 30, MOST_PICTURES)
+    np.testing.assert_array_equal(one[:, 10:], two[:, :10])
+    again = window(Seen(reel, flow_graphs, width()), 0, 30)
+    np.testing.assert_allclose(again[:, 10:], two, atol=1e-5)
+    seen.forget(15)
+    np.testing.assert_array_equal(window(seen, 15, 30), two[:, 5:])
+    with pytest.raises(EngineFault, match="forgotten"):
+        window(seen, 14, 30)
+
+
+def test_a_picture_changes_what_is_heard_and_may_stand_alone(bundle: Bundle) -> None:
+    sound = noise(40_000, 2)
+    plain = separate(bundle, sound, 48_000, (Target("a", "dog"),)).targets["a"]
+    shown = separate(bundle, sound, 48_000, (Target("a", "dog", pictures=Reel()),)).targets["a"]
+    assert np.abs(plain - shown).max() > 1e-3
+    np.testing.assert_allclose(
+        separate(bundle, sound, 48_000, (Target("a", "dog", pictures=Reel()),)).targets["a"], shown, atol=1e-6
+    )
+    alone = separate(bundle, sound, 48_000, (Target("a", " ", pictures=Reel()),))
+    assert alone.understood["a"].labels == ("",)
+    assert alone.targets["a"].any()
+
+
+def test_who_does_not_see_says_so(identity: Bundle) -> None:
+    with pytest.raises(BadInput) as caught:
+        separate(identity, noise(480), 48_000, (Target("a", "speech", pictures=Reel()),))
+    assert caught.value.field == "targets.a.pictures"

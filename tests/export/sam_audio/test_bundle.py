@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import BadInput
+from engine.spec import load_spec
+from export.parity import ParityError
+from export.sam_audio import bundle
+from export.sam_audio.bundle import export_bundle
+from export.sam_audio.order import Made, Order, Work
+from tests.export.sam_audio.conftest import FROZEN
+
+FINISHED = ("encoder", "watermark", "decoder", "vision", "condition", "velocity")
+
+
+@pytest.fixture
+def order(folders: Path, tmp_path: Path) -> Order:
+    return Order(folders / "sam-audio-tiny", tmp_path / "out")
+
+
+def cut_off(order: Order, folders: Path) -> None:
+    """Leave behind what an export does that was cut off before the text encoder, with the frozen graphs as its own."""
+    work = Work.open(replace(order, t5=folders / "t5-base", vision=True))
+    for name in FINISHED:
+        shutil.copyfile(FROZEN / f"{name}.onnx", work.folder / f"{name}.onnx")
+        work.add(name, Made((f"{name}.onnx",), {name: 1e-6}))
+
+
+def test_a_cut_off_export_goes_on_and_is_delivered_whole(order: Order, folders: Path) -> None:
+    cut_off(order, folders)
+    lines: list[str] = []
+    written = export_bundle(order, lines.append)
+    spec = load_spec(order.out)
+    assert spec == written
+    assert (spec.program, spec.licence, spec.name) == ("flow_audio", "SAM License", "sam-audio-tiny")
+    assert set(spec.graphs) == {"text", *FINISHED}
+    assert spec.parity["text"] <= 1e-5
+    assert sum("there already" in line for line in lines) == 3
+    assert [path.name for path in order.out.parent.iterdir()] == ["out"]
+    assert {"CARD.md", "LICENSE.md", "tokenizer.json"} <= set(spec.artifacts)
+    with pytest.raises(BadInput, match="OUT"):
+        export_bundle(order, lines.append)
+
+
+def test_nothing_lies_under_the_final_name_until_all_is_there(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: Any, **__: Any) -> dict[str, float]:
+        raise ParityError("text: largest difference 1")
+
+    monkeypatch.setattr(bundle, "write_graph", lambda graph, folder: (graph.file,))
+    monkeypatch.setattr("export.sam_audio.parity.check", wrong)
+    with pytest.raises(ParityError):
+        export_bundle(order, lambda _: None)
+    assert not order.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("precision", "int8"), ("codec_precision", "bfloat16"), ("codec_precision", "wide")]
+)
+def test_an_unknown_precision_is_named(order: Order, field: str, value: str) -> None:
+    with pytest.raises(BadInput, match=field):
+        export_bundle(replace(order, **{field: value}), lambda _: None)  # type: ignore[arg-type]
+
+
+def test_the_frozen_bundle_is_whole_and_small() -> None:
+    spec = load_spec(FROZEN)
+    assert sum(path.stat().st_size for path in FROZEN.iterdir()) < 3_000_000
+    assert set(spec.parity) == {"text", *FINISHED}
+    assert max(spec.parity.values()) <= 1e-5
+    assert spec.flow is not None
+    assert (spec.flow.frame, spec.flow.latent, spec.flow.text, spec.flow.video) == (1920, 6, 24, 20)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from export.sam_audio.order import Made, Order, Work
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> Order:
+    checkpoint = tmp_path / "My Model (v2)"
+    checkpoint.mkdir()
+    (checkpoint / "config.json").write_text("{}", encoding="utf-8")
+    return Order(checkpoint, tmp_path / "out")
+
+
+def test_what_was_done_is_found_again(order: Order) -> None:
+    work = Work.open(order)
+    work.add("text", Made(("text.onnx",), {"text": 1e-6}))
+    again = Work.open(order)
+    assert again.made == {"text": Made(("text.onnx",), {"text": 1e-6})}
+    assert again.has(("text",))
+    assert not again.has(("text", "encoder"))
+
+
+def test_another_order_or_another_checkpoint_begins_anew(order: Order) -> None:
+    Work.open(order).add("text", Made(("text.onnx",), {}))
+    assert not Work.open(replace(order, precision="float16")).made
+    Work.open(order).add("text", Made(("text.onnx",), {}))
+    (order.checkpoint / "config.json").write_text("{ }", encoding="utf-8")
+    assert not Work.open(order).made
+
+
+def test_a_broken_list_begins_anew(order: Order) -> None:
+    work = Work.open(order)
+    work.add("text", Made(("text.onnx",), {}))
+    (work.folder / "done.json").write_text("{", encoding="utf-8")
+    assert not Work.open(order).made
+
+
+def test_delivery_replaces_an_old_bundle(order: Order) -> None:
+    order.out.mkdir()
+    (order.out / "old").write_text("", encoding="utf-8")
+    work = Work.open(order)
+    work.add("text", Made((), {}))
+    (work.folder / "new").write_text("", encoding="utf-8")
+    work.deliver()
+    assert [path.name for path in order.out.iterdir()] == ["new"]
+    assert {path.name for path in order.out.parent.iterdir()} == {"out", "My Model (v2)"}
+
+
+def test_a_name_a_spec_can_take(order: Order) -> None:
+    assert order.bundle_name == "my-model--v2"
+    assert replace(order, name="mine").bundle_name == "mine"

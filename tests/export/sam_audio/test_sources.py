@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from export.models.sam_audio.errors import CheckpointError, MissingKeys
+from export.sam_audio.sources import Source
+
+
+def test_stages_in_order(source: Source) -> None:
+    stages = source.stages(watermark=False, vision=False, spans=Path("a"), judge=Path("b"))
+    assert [stage.names for stage in stages] == [
+        ("text",),
+        ("encoder", "decoder"),
+        ("spans",),
+        ("judge",),
+        ("condition", "velocity"),
+    ]
+    assert source.has_vision
+
+
+def test_t5_is_looked_for_beside_the_checkpoint(folders: Path, tmp_path: Path) -> None:
+    assert Source.open(folders / "sam-audio-tiny", None).t5 == folders / "t5-base"
+    shutil.copytree(folders / "sam-audio-tiny", tmp_path / "alone")
+    with pytest.raises(CheckpointError, match="--t5"):
+        Source.open(tmp_path / "alone", None)
+
+
+def test_missing_weights_are_listed_before_anything_is_made(folders: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folders / "sam-audio-tiny", tmp_path / "sam")
+    weights = load_file(tmp_path / "sam" / "model.safetensors")
+    del weights["transformer.norm.weight"], weights["proj.bias"]
+    save_file(weights, tmp_path / "sam" / "model.safetensors")
+    with pytest.raises(MissingKeys) as caught:
+        Source.open(tmp_path / "sam", folders / "t5-base")
+    assert set(caught.value.keys) == {"transformer.norm.weight", "proj.bias"}
+
+
+def test_a_folder_that_is_none_and_a_field_that_is_missing_are_named(folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such folder"):
+        Source.open(tmp_path / "nothing", None)
+    shutil.copytree(folders / "sam-audio-tiny", tmp_path / "sam")
+    config = json.loads((tmp_path / "sam" / "config.json").read_text(encoding="utf-8"))
+    del config["transformer"]["dim"]
+    (tmp_path / "sam" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="'dim'"):
+        Source.open(tmp_path / "sam", None)

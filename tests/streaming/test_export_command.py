@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from streaming import export_command
+from streaming.export_command import run_export
+
+
+def test_arguments_and_status_pass_through(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_export(["no-such-thing"]) == 2
+    assert "no-such-thing" in capfd.readouterr().err
+
+
+def test_an_interrupted_export_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(subprocess.Popen[bytes]):
+        waits = 0
+
+        def wait(self, timeout: float | None = None) -> int:
+            Interrupted.waits += 1
+            if Interrupted.waits == 1:
+                raise KeyboardInterrupt
+            return super().wait(timeout)
+
+    monkeypatch.setattr("streaming.export_command.subprocess.Popen", Interrupted)
+    assert run_export(["--help"]) == export_command.INTERRUPTED
+    assert Interrupted.waits >= 2
+
+
+def test_the_command_line_offers_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "streaming.cli", "export", "sam-audio", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "CHECKPOINT" in done.stdout

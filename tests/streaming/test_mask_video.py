@@ -1,0 +1,76 @@
+"""`streaming.mask_video`: the nearest picture to each latent frame, with what is not meant blanked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from engine.errors import BadInput
+from streaming.mask_video import Marks, MaskedPictures, Pixels
+from tests.streaming.media_files import tone, write_sound
+
+SIDE = 28
+
+
+def film(path: Path, pictures: list[Pixels], rate: int = 10) -> Path:
+    """A lossless video."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=rate)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "bgr0"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def grey(level: int) -> Pixels:
+    return np.full((32, 48, 3), level, np.uint8)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return film(tmp_path / "video.mkv", [grey(20 * (1 + number)) for number in range(10)])
+
+
+def test_the_nearest_picture_to_each_frame(video: Path) -> None:
+    with MaskedPictures(video, None) as pictures:
+        levels = [int(picture.mean().round()) for picture in pictures.next(30, SIDE)]
+    # 10 pictures a second, 25 frames a second: frame 2 (80 ms) lies nearest to picture 1 (100 ms).
+    wanted = [20 * (1 + min(round(number / 2.5 + 1e-9), 9)) for number in range(30)]
+    assert [abs(level - want) <= 2 for level, want in zip(levels, wanted, strict=True)] == [True] * 30
+
+
+def test_pieces_follow_each_other_and_sound_may_begin_later(video: Path) -> None:
+    with MaskedPictures(video, None) as whole, MaskedPictures(video, None) as pieces:
+        once = whole.next(20, SIDE)
+        np.testing.assert_array_equal(np.concatenate([pieces.next(7, SIDE), pieces.next(13, SIDE)]), once)
+    with MaskedPictures(video, None) as later:
+        later.start_s = 0.4
+        np.testing.assert_array_equal(later.next(10, SIDE), once[10:])
+    assert once.shape == (20, SIDE, SIDE, 3)
+
+
+@pytest.mark.parametrize(("marks", "left", "right"), [("target", 200, 0), ("hide", 0, 200)])
+def test_a_mask_says_what_is_meant(tmp_path: Path, marks: Marks, left: int, right: int) -> None:
+    mask = grey(0)
+    mask[:, :24] = 255
+    video, mask_video = film(tmp_path / "v.mkv", [grey(200)] * 5), film(tmp_path / "m.mkv", [mask[::2, ::2]] * 5)
+    with MaskedPictures(video, mask_video, marks) as pictures:
+        (picture,) = pictures.next(1, SIDE)
+    assert abs(int(picture[:, : SIDE // 2 - 3].mean()) - left) <= 2
+    assert abs(int(picture[:, SIDE // 2 + 3 :].mean()) - right) <= 2
+
+
+def test_what_is_no_video(tmp_path: Path, video: Path) -> None:
+    sound = write_sound(tmp_path / "a.wav", tone(4800), 48_000, "pcm_s16le")
+    with pytest.raises(BadInput) as caught:
+        MaskedPictures(sound, None)
+    assert caught.value.field == "video"
+    for mask in (sound, tmp_path / "lost.mkv"):
+        with pytest.raises(BadInput) as caught:
+            MaskedPictures(video, mask)
+        assert caught.value.field == "mask_video"
