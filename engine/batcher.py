@@ -250,8 +250,8 @@ class Batcher:
         for work in works:
             groups.setdefault(work.hops, []).append(work)
         for group in groups.values() if not lane.long else [list(works)]:
-            parts = lane.program.step(group)
             try:
+                parts = lane.program.step(group)
                 results = next(parts)
             except EngineFault as fault:
                 yield from self._run_apart(lane, group, works, touched, fault)

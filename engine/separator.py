@@ -125,8 +125,6 @@ class Separator:
         oldest = self._ring.begin + self._history
         behind = (self._next - oldest) // self._hop
         reach = int(PRIMING_S * self._audio.sample_rate) // self._hop
-        if self._frame is not None:
-            reach = 0  # such a program hears the past in every window
         self._primed = self._next - max(min(behind, reach), 0) * self._hop
         if not self._coming:
             self._primed = self._next
@@ -147,8 +145,8 @@ class Separator:
 
     @property
     def _priming(self) -> bool:
-        """Whether coming slots have still to hear some of the past."""
-        return self._pending and self._primed < self._next
+        """Whether coming slots have still to hear some of the past; with latent frames they hear it in every window."""
+        return self._pending and self._primed < self._next and self._frame is None
 
     @property
     def due_s(self) -> float:

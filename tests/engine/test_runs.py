@@ -18,7 +18,7 @@ from engine.runs import Lane, Run, next_run
 from engine.runtimes.graphs import Graphs
 from engine.session import Session
 from tests.engine.flow import bundle_in
-from tests.engine.streams import SPEECH, ManualClock, noise
+from tests.engine.streams import SPEECH, Crank, ManualClock, noise
 
 DOG = Target("dog", "dog")
 TICK_S = 0.01
@@ -198,3 +198,29 @@ def test_the_next_run_is_live_then_the_earliest(identity: Bundle) -> None:
     assert not runs[0].late(99.0)
     assert runs[0].wanted({session})
     assert not runs[0].wanted(set())
+
+
+def test_wishes_that_come_during_a_run_hold_from_the_next_hop_on(flow_graphs: Graphs) -> None:
+    flow = bundle_in(flow_graphs)
+    sound, hop = noise(90_000), flow.spec.audio.hop
+    crank = Crank(flow, SessionConfig(48_000, 1, (DOG,), residual=True))
+    crank.session.feed_audio(sound[:, :40_000], crank.clock())
+    crank.batcher.ready(crank.session)
+    crank.batcher.step()  # a run is under way
+    begins = crank.session.update((Target("dog", "rain"), Target("man", "man speaking")))
+    crank.batcher.ready(crank.session)
+    crank.batcher.step()
+    crank.session.update((Target("dog", "music"),))  # changed again before that took effect
+    crank.session.feed_audio(sound[:, 40_000:], crank.clock())
+    crank.session.flush(crank.clock(), last=True)
+    crank.turn()
+    tracks = {track.name: crank.track(track.index) for track in crank.session.tracks}
+    assert crank.session.finished
+    assert tracks["dog/target"].shape == sound.shape
+    assert tracks["residual"].shape == sound.shape
+    later = begins + 2 * hop
+    first = next(piece.pts for piece in crank.pieces if piece.track == 2)
+    assert first == hop  # the hop that was under way came first
+    summed = tracks["dog/target"][:, later:] + tracks["residual"][:, later:] + tracks["man/target"][:, later - first :]
+    np.testing.assert_allclose(summed, sound[:, later:], atol=1e-5)
+    crank.session.close()

@@ -2,8 +2,8 @@
 
     /usr/bin/python3 gst_whip.py URL SECONDS [video]
 
-It stops once three seconds of sound (and ten frames) came back, or after SECONDS, and prints JSON: the status of the POST,
-and how many packets of sound and picture came back.
+It stops once three seconds of sound (and ten frames) came back, or after SECONDS, and prints JSON: the status of the
+POST, and how many packets of sound and picture came back.
 """
 
 from __future__ import annotations

@@ -112,8 +112,8 @@ async def test_a_hundred_times_real_time_is_answered_to_the_sample() -> None:
     step = bundle.program.step
 
     def slow(works: list[Work]) -> Iterator[list[Result]]:
-        # A device that takes 10 ms a step: at most 16 times real time.
-        time.sleep(0.01)
+        # Slower than the client sends, at any number of hops a step.
+        time.sleep(0.002)
         return step(works)
 
     bundle.program.step = slow  # type: ignore[method-assign]
@@ -134,6 +134,7 @@ async def test_a_hundred_times_real_time_is_answered_to_the_sample() -> None:
     assert heard.close == 1000
     assert heard.sound == data
     # What the inbox may hold, and what one read of the socket can bring (256 KiB).
+    print("BACKLOG", max(backlogs))
     assert max(backlogs) < 0.5 + 2.8 + 0.2
 
 

@@ -6,11 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("torch", reason="torch (extra sam-audio) is not installed")
-pytest.importorskip("onnxscript", reason="onnxscript (extra sam-audio) is not installed")
-pytest.importorskip("transformers", reason="transformers (extra sam-audio) is not installed")
-
 import torch
 
 from export.sam_audio.graphs import Graph
@@ -32,6 +27,8 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `sam-audio-tiny` and, beside it, `t5-base`."""
+    for package in ("safetensors", "transformers"):
+        pytest.importorskip(package, reason=f"{package} (extra sam-audio) is not installed")
     place = tmp_path_factory.mktemp("checkpoints")
     write_checkpoint(place / "sam-audio-tiny")
     write_t5(place / "t5-base")

@@ -15,6 +15,8 @@ from export.sam_audio.bundle import export_bundle
 from export.sam_audio.order import Made, Order, Work
 from tests.export.sam_audio.conftest import FROZEN
 
+pytest.importorskip("onnxscript", reason="onnxscript (extra sam-audio) is not installed")
+
 FINISHED = ("encoder", "watermark", "decoder", "vision", "condition", "velocity")
 
 

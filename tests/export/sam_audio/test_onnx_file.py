@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from export.sam_audio import onnx_file, parity
 from export.sam_audio.graphs import Graph, Sizes
 
+pytest.importorskip("onnxscript", reason="onnxscript (extra sam-audio) is not installed")
+
 
 def doubling() -> Graph:
     """`x [B, 4]` → `y`, a Linear."""
