@@ -44,7 +44,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="the bundle's folder; must not be there yet")
     parser.add_argument("--t5", type=Path, metavar="FOLDER", help="T5's folder (looked for in and beside CHECKPOINT)")
     parser.add_argument(
-        "--precision", default="float32", help="of the transformer: float32, float16 or bfloat16 (default: float32)"
+        "--precision", default="float32", help="of the transformer: float32 (default), float16, or bfloat16 (GPU only)"
     )
     parser.add_argument("--codec-precision", default="float32", help="of the codec: float32 or float16")
     parser.add_argument("--no-watermark", dest="watermark", action="store_false", help="leave the watermark out")

@@ -134,7 +134,6 @@ async def test_a_hundred_times_real_time_is_answered_to_the_sample() -> None:
     assert heard.close == 1000
     assert heard.sound == data
     # What the inbox may hold, and what one read of the socket can bring (256 KiB).
-    print("BACKLOG", max(backlogs))
     assert max(backlogs) < 0.5 + 2.8 + 0.2
 
 
