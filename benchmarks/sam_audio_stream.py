@@ -4,10 +4,10 @@ Regime: one live session of a `flow_audio` bundle, fed with noise in chunks of 1
 on the engine alone (no server). Without `--model` it runs the tiny bundle of the tests (random weights): sizes are not
 real, but the whole path is, codec at 48 kHz included.
 
-Said first: what one window is and how often each second of sound is worked on. Then: milliseconds of each window and of
-each graph call (after which others have their turn), the real-time factor, memory of the process after a tenth of the
-stream and at its end, and the seams: the energy of the change from sample to sample in the crossfades and one
-millisecond around them, over that elsewhere, in dB.
+Floor, printed first: what one window is and how often each second of sound is worked on. Then: milliseconds of each
+window and of each graph call (after which others have their turn), the real-time factor, memory of the process after a
+tenth of the stream and at its end, and the seams: the energy of the change from sample to sample in the crossfades and
+one millisecond around them, over that elsewhere, in dB.
 """
 
 from __future__ import annotations

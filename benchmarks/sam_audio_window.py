@@ -2,10 +2,11 @@
 
     python -m benchmarks.sam_audio_window --size small    # about 8 GB of memory
 
-Random weights are exported (encoder, condition, velocity, decoder), and one window of the live mode goes through the
-graphs in ONNX Runtime and through torch: sound → latents → solver → latents → sound. Differences are printed as share
-of the peak; above 5e-5 (what part 1's full-size check allows) the exit status is 1. The floor of an evaluation, in
-FLOP, comes first.
+Regime: random weights are exported (encoder, condition, velocity, decoder), and one window of the live mode goes
+through the graphs in ONNX Runtime and through torch: sound → latents → solver → latents → sound. Differences are
+printed as share of the peak; above 5e-5 (what part 1's full-size check allows) the exit status is 1.
+
+Floor, printed first: an evaluation's FLOP and the bytes of its weights.
 """
 
 from __future__ import annotations

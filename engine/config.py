@@ -132,6 +132,8 @@ def _check_target(target: Target) -> None:
     floor = target.max_suppression_db
     if floor is not None and not 0.0 <= floor < float("inf"):
         raise BadInput(f"{field}.max_suppression_db", "0 dB or more", floor)
+    if not 0 <= target.seed < 2**64:
+        raise BadInput(f"{field}.seed", "a whole number from 0 to 2**64 - 1", target.seed)
     if len(target.spans) > MOST_SPANS:
         raise BadInput(f"{field}.spans", f"at most {MOST_SPANS} spans", len(target.spans))
     for span in target.spans:

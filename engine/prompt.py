@@ -63,6 +63,7 @@ class Target:
             with the sound.
         predict_spans: have the model find out where it sounds before it is taken out, where `spans` say nothing; for a
             model of windows that can (others tell it anyway).
+        seed: which noise a generative model begins with, 0 … 2⁶⁴ - 1; the same seed gives the same sound.
     """
 
     id: str
@@ -75,3 +76,4 @@ class Target:
     bypass: bool = False
     pictures: Pictures | None = None
     predict_spans: bool = False
+    seed: int = 0

@@ -21,8 +21,8 @@ from engine.vocabulary import Vocabulary
 MOST_UNIONS = 16
 """Sets of targets that may be off together, over a session's time: each needs a slot for what is left."""
 
-_Listening = tuple[frozenset[str], Course, int, bool]
-"""What a slot's state depends on: concepts, hints, the identity of a visual prompt, and whether spans are predicted.
+_Listening = tuple[frozenset[str], Course, int, bool, int]
+"""What a slot's state depends on: concepts, hints, the identity of a visual prompt, whether spans are predicted, noise.
 Targets that agree in it share the slot."""
 
 
@@ -132,7 +132,7 @@ class Targets:
                 slots[key] = self._bundle.program.open_slot()
                 query = self._bundle.vocabulary.condition(lane.concepts)
                 target = lane.target
-                self._bundle.program.condition(slots[key], query, target.pictures, target.predict_spans)
+                self._bundle.program.condition(slots[key], query, target.pictures, target.predict_spans, target.seed)
             return replace(lane, slot=slots[key])
 
         try:
@@ -194,7 +194,8 @@ def understood(target: Target, vocabulary: Vocabulary) -> ConceptSet:
 
 
 def _listening(lane: Lane) -> _Listening:
-    return frozenset(lane.concepts.labels), lane.hints, id(lane.target.pictures), lane.target.predict_spans
+    target = lane.target
+    return frozenset(lane.concepts.labels), lane.hints, id(target.pictures), target.predict_spans, target.seed
 
 
 def _lane(target: Target, concepts: ConceptSet, known: Course) -> Lane:

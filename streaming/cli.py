@@ -23,8 +23,6 @@ from engine.errors import BadInput, BundleError, CallerError, WinnowError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from streaming.file_separation import Report
-
 DISTRIBUTION = "winnow-live"
 DEFAULT_SERVER = "ws://127.0.0.1:8000"
 CALLERS_FAULT, OUR_FAULT, INTERRUPTED = 2, 1, 130
@@ -128,6 +126,9 @@ def separate(
         typer.Option(help="For a model that sees: a video whose bright pixels mark the source in FILE's picture."),
     ] = None,
     mask_hides: Annotated[bool, typer.Option("--mask-hides", help="They mark what to blank instead.")] = False,
+    candidates: Annotated[
+        int, typer.Option(help="For a model with a judge: make so many of each (up to 8), keep the best.")
+    ] = 1,
     model: Model = "default",
     mode: Mode = None,
     provider: Annotated[str, typer.Option(help="auto, cpu, cuda or tensorrt.")] = "auto",
@@ -135,6 +136,7 @@ def separate(
 ) -> None:
     """Separate a file: FILE.PROMPT.wav for every prompt, and FILE.residual.wav."""
     from engine.bundle import load_bundle, mode_for_files
+    from streaming.file_report import print_report
     from streaming.file_separation import parse_span, separate_file
     from streaming.mask_video import MaskedPictures
 
@@ -157,12 +159,13 @@ def separate(
             video=video,
             predict_spans=predict_spans,
             pictures=pictures,
+            reranking_candidates=candidates,
             progress=tell,
         )
     if as_json:
         print(json.dumps(report.as_json()))
     else:
-        _print_report(report)
+        print_report(report)
 
 
 @app.command(
@@ -294,35 +297,6 @@ class _ProgressBar:
 
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
-
-
-def _print_report(report: Report) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("track", style="bold")
-    table.add_column("understood as")
-    table.add_column("file", style="cyan", overflow="fold")
-    for one in report.outputs:
-        said = ""
-        if one.understood is not None:
-            said = " + ".join(f"{match.label} ({match.score:.0%})" for match in one.understood.matches)
-            said = f"everything but {said}" if one.understood.inverted else said
-        table.add_row(escape(one.prompt or "residual"), said, escape(str(one.path)))
-    console = Console()
-    console.print(table)
-    for prompt, spans in report.spans.items():
-        heard = ", ".join(f"{one.start_s:.2f}–{one.end_s:.2f} s ({one.level_db:.0f} dB)" for one in spans)
-        console.print(f"[bold]{escape(prompt)}[/bold] sounds at {heard or 'no time'}", highlight=False)
-    console.print(
-        f"{report.seconds:.2f} s of {'stereo' if report.channels == 2 else 'mono'} at {report.rate} Hz "
-        f"in {report.elapsed_s:.2f} s: {report.speed:.0f}× real time ({report.model}, {report.provider})",
-        highlight=False,
-    )
-    for note in report.notes:
-        console.print(f"[yellow]note:[/yellow] {escape(note)}", highlight=False)
 
 
 def _milliseconds(text: str | None) -> float | None:

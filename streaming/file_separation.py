@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,90 +14,19 @@ from engine.bundle import Bundle
 from engine.concepts import ConceptSet
 from engine.config import RESIDUAL
 from engine.errors import BadInput
+from engine.frames import Samples
 from engine.offline import separate_blocks
 from engine.prompt import Span, Target
+from engine.ranking import Ranking, check_candidates
 from engine.targets import understood as understand
-from engine.vocabulary import Understood
+from streaming.file_report import Report, Written
 from streaming.mask_video import MaskedPictures
 from streaming.media_reading import AudioFile, open_audio
 from streaming.media_writing import SOUND_FORMATS, SoundWriter, VideoWriter, made_folder, video_suffix
+from streaming.reranking import Reranking
 
 _SPAN = re.compile(r"^([+-]?)(\d+(?:\.\d*)?|\.\d+):(\d+(?:\.\d*)?|\.\d+)$")
 _LONGEST_NAME = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """One file made. `track` is `ID/target` or `residual`; `prompt` and `understood` are empty for the residual.
-
-    `spans` says where the target sounds, or is None where that was not asked for or makes no sense.
-    """
-
-    track: str
-    prompt: str
-    understood: Understood | None
-    path: Path
-    clipped: int
-    spans: tuple[Sounding, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of one file; seconds of sound, and of waiting."""
-
-    file: Path
-    seconds: float
-    samples: int
-    rate: int
-    channels: int
-    model: str
-    provider: str
-    elapsed_s: float
-    outputs: tuple[Written, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def speed(self) -> float:
-        """How many times faster than real time."""
-        return self.seconds / self.elapsed_s if self.elapsed_s else 0.0
-
-    @property
-    def spans(self) -> dict[str, tuple[Sounding, ...]]:
-        """Prompt → where it sounds, for what was asked."""
-        return {one.prompt: one.spans for one in self.outputs if one.spans is not None}
-
-    def as_json(self) -> dict[str, Any]:
-        """The report as plain values."""
-        return {
-            "file": str(self.file),
-            "seconds": self.seconds,
-            "samples": self.samples,
-            "sample_rate": self.rate,
-            "channels": self.channels,
-            "model": self.model,
-            "provider": self.provider,
-            "elapsed_s": round(self.elapsed_s, 3),
-            "times_real_time": round(self.speed, 1),
-            "outputs": [_output_json(written) for written in self.outputs],
-            "notes": list(self.notes),
-        }
-
-
-def _output_json(written: Written) -> dict[str, Any]:
-    out: dict[str, Any] = {"track": written.track, "path": str(written.path), "clipped": written.clipped}
-    if written.understood is not None:
-        out["prompt"] = written.prompt
-        out["everything_but"] = written.understood.inverted
-        out["understood"] = [
-            {"label": told.label, "score": round(told.score, 3), "status": told.status}
-            for told in written.understood.matches
-        ]
-    if written.spans is not None:
-        out["spans"] = [
-            {"start": one.start_s, "end": one.end_s, "level_db": one.level_db, "probability": one.probability}
-            for one in written.spans
-        ]
-    return out
 
 
 def parse_span(text: str) -> Span:
@@ -140,6 +68,7 @@ def separate_file(
     video: bool = True,
     predict_spans: bool = False,
     pictures: MaskedPictures | None = None,
+    reranking_candidates: int = 1,
     progress: Callable[[float, float | None], None] | None = None,
 ) -> Report:
     """Separate a file and write `NAME.PROMPT.wav …` beside it or into `folder`.
@@ -155,6 +84,8 @@ def separate_file(
         video: for a video file, also write a video with each target's sound.
         predict_spans: also say where each target sounds ("everything but …" has no activity of its own).
         pictures: a visual prompt for the one target there is, for a model that sees; its words may be empty then.
+        reranking_candidates: how many separations of each target to make, each from other noise (1 to 8), of which the
+            bundle's judge keeps the best.
         progress: called with seconds done and seconds in all (None: unknown).
 
     Raises:
@@ -173,25 +104,48 @@ def separate_file(
         raise BadInput("mask_video", "one prompt beside it", f"{len(targets)} prompts")
     if predict_spans and not bundle.vocabulary.tells_activity:
         raise BadInput("predict_spans", "a model that tells when a target sounds", bundle.spec.name)
+    check_candidates(bundle, reranking_candidates)
     understood = {target.id: understand(target, bundle.vocabulary) for target in targets}
+    several = reranking_candidates > 1
+    reranking = Reranking(bundle, targets, reranking_candidates, predict_spans) if several else None
     began_s = time.perf_counter()
     with open_audio(file) as source:
         if pictures is not None:
             pictures.start_s = source.start_s
-        writers = _Writers(source, made_folder(folder or source.path.parent), kind, targets, residual, video)
+        folder = made_folder(folder or source.path.parent)
+        writers = _Writers(source, folder, kind, targets, residual, video)
         record = ActivityRecord() if predict_spans else None
+
+        def told(done_s: float) -> None:
+            if progress is not None:
+                progress(done_s, source.duration_s)
+
         with writers:
-            for made in separate_blocks(
-                bundle, source.blocks(), source.rate, source.channels, targets, residual, record=record
-            ):
-                for track, samples in made.items():
-                    writers.write(track, samples)
-                if progress is not None:
-                    progress(writers.written / source.rate, source.duration_s)
+            if reranking is None:
+                for made in separate_blocks(
+                    bundle, source.blocks(), source.rate, source.channels, targets, residual, record=record
+                ):
+                    writers.write(made)
+                    told(writers.written / source.rate)
+            else:
+                for made in reranking.separated(
+                    lambda: _again(source.path, pictures), source.blocks(), source.rate, source.channels, folder,
+                    residual, told,
+                ):  # fmt: skip
+                    writers.write(made)
             writers.finish()
-        heard = {} if record is None else _spans(record, understood, source)
-        outputs = _outputs(writers, targets, understood, bundle, heard)
+        heard = {} if record is None else _spans(reranking or record, understood, source)
+        rankings = {} if reranking is None else reranking.rankings
+        outputs = _outputs(writers, targets, understood, bundle, heard, rankings)
         return _report(source, bundle, understood, outputs, began_s)
+
+
+def _again(path: Path, pictures: MaskedPictures | None) -> Iterator[Samples]:
+    """A file's sound from its beginning, with the pictures that are read along with it."""
+    if pictures is not None:
+        pictures.rewind()
+    with open_audio(path) as source:
+        yield from source.blocks()
 
 
 def _outputs(
@@ -200,16 +154,17 @@ def _outputs(
     understood: dict[str, ConceptSet],
     bundle: Bundle,
     heard: dict[str, tuple[Sounding, ...]],
+    rankings: Mapping[str, Ranking],
 ) -> tuple[Written, ...]:
-    """What lies in each file; `understood` and `heard` by target."""
+    """What lies in each file; `understood`, `heard` and `rankings` by target."""
     answers = {name: bundle.vocabulary.understood(concepts) for name, concepts in understood.items()}
     prompts = {target.id: target.prompt for target in targets}
     outputs = []
     for track, writer in writers.all:
         name = track.removesuffix("/target")
-        outputs.append(
-            Written(track, prompts.get(name, ""), answers.get(name), writer.path, writer.clipped, heard.get(name))
-        )
+        prompt, answer = prompts.get(name, ""), answers.get(name)
+        told = (heard.get(name), rankings.get(name))
+        outputs.append(Written(track, prompt, answer, writer.path, writer.clipped, *told))
     return tuple(outputs)
 
 
@@ -225,9 +180,9 @@ def _report(
 
 
 def _spans(
-    record: ActivityRecord, understood: dict[str, ConceptSet], source: AudioFile
+    heard: ActivityRecord | Reranking, understood: dict[str, ConceptSet], source: AudioFile
 ) -> dict[str, tuple[Sounding, ...]]:
-    found = record.spans(source.samples_read / source.rate)
+    found = heard.spans(source.samples_read / source.rate)
     return {name: found.get(name, ()) for name, concepts in understood.items() if not concepts.inverted}
 
 
@@ -266,13 +221,13 @@ class _Writers:
     def _add(self, track: str, writer: SoundWriter) -> None:
         self.all.append((track, self._stack.enter_context(writer)))
 
-    def write(self, track: str, samples: Any) -> None:
-        """Append to every file of a track."""
+    def write(self, made: Mapping[str, Samples]) -> None:
+        """Append to every file of each track."""
         for name, writer in self.all:
-            if name == track:
-                writer.write(samples)
-        if track == self.all[0][0]:
-            self.written += samples.shape[1]
+            if name in made:
+                writer.write(made[name])
+        if (first := made.get(self.all[0][0])) is not None:
+            self.written += first.shape[1]
 
     def finish(self) -> None:
         """Write all of them to the end before the first gets its name.

@@ -86,16 +86,37 @@ class MaskedPictures:
         marks: Marks = "target",
         frame_s: Fraction = Fraction(1, 25),
     ) -> None:
+        self._paths = (video, mask)
+        self._open()
+        self.start_s = 0.0
+        """Presentation time of the first sample of sound; set before the first picture is asked for."""
+        self._marks, self._frame_s = marks, frame_s
+        self._count = 0
+
+    def _open(self) -> None:
+        video, mask = self._paths
         self._film = Film(video, "video")
         try:
             self._mask = None if mask is None else Film(mask, "mask_video")
         except BadInput:
             self._film.close()
             raise
-        self.start_s = 0.0
-        """Presentation time of the first sample of sound; set before the first picture is asked for."""
-        self._marks, self._frame_s = marks, frame_s
+
+    def rewind(self) -> None:
+        """The next picture is the first one again.
+
+        Raises:
+            BadInput: field `video` or `mask_video`: it can no longer be read.
+        """
+        self.close()
+        self._open()
         self._count = 0
+
+    def close(self) -> None:
+        """Close both files; idempotent."""
+        self._film.close()
+        if self._mask is not None:
+            self._mask.close()
 
     def next(self, count: int, side: int) -> Pixels:
         """See `engine.prompt.Pictures.next`: blanked first, then squeezed to a square."""
@@ -125,6 +146,4 @@ class MaskedPictures:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._film.close()
-        if self._mask is not None:
-            self._mask.close()
+        self.close()

@@ -1,7 +1,8 @@
-"""`winnow models`: the embedded bundles, what each knows and how well, and what is wrong with a broken one."""
+"""`winnow models`: the embedded bundles or those of a folder, what each knows, and what is wrong with a broken one."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -9,14 +10,31 @@ from rich.markup import escape
 from rich.table import Table
 
 from engine.bundle import Listed, list_bundles
-from engine.errors import BundleError
-from engine.spec import DEFAULT_MODEL
+from engine.errors import BadInput, BundleError
+from engine.spec import DEFAULT_MODEL, MODELS_FOLDER, SPEC_FILE, ModelSpec
 from engine.vocabulary import Vocabulary
 
 
-def describe_models() -> list[dict[str, Any]]:
-    """One plain record a bundle; a broken one has `error`."""
-    return [_describe(listed) for listed in list_bundles()]
+def describe_models(folder: Path | None = None) -> list[dict[str, Any]]:
+    """One plain record a bundle; a broken one has `error`.
+
+    Args:
+        folder: a bundle, or a folder of bundles; None: the embedded ones.
+
+    Raises:
+        BadInput: field `folder`: there is no bundle in it.
+    """
+    if folder is None:
+        return [_describe(listed) for listed in list_bundles((MODELS_FOLDER,))]
+    alone = (folder / SPEC_FILE).is_file()
+    found = [
+        _describe(listed)
+        for listed in list_bundles((folder.absolute().parent if alone else folder,))
+        if not alone or listed.folder == folder.absolute()
+    ]
+    if not found:
+        raise BadInput("folder", f"a bundle, or a folder of bundles (each with {SPEC_FILE})", str(folder))
+    return found
 
 
 def _describe(listed: Listed) -> dict[str, Any]:
@@ -24,20 +42,40 @@ def _describe(listed: Listed) -> dict[str, Any]:
     if listed.spec is None:
         return {**record, "error": str(listed.error)}
     try:
-        vocabulary = Vocabulary.load(listed.folder, listed.spec)
+        words = _words(listed.folder, listed.spec)
     except BundleError as error:
         return {**record, "error": str(error)}
     spec = listed.spec
     return {
         **record,
-        "default": listed.name == DEFAULT_MODEL,
+        "default": listed.folder == MODELS_FOLDER / DEFAULT_MODEL,
         "version": spec.version,
         "description": spec.description,
         "licence": spec.licence,
         "latency_ms": round(1000.0 * spec.audio.latency_s, 3),
         "sample_rate": spec.audio.sample_rate,
-        "advertised": {label: vocabulary.scores.get(label) for label in vocabulary.advertised},
-        "experimental": list(vocabulary.experimental),
+        **words,
+    }
+
+
+def _words(folder: Path, spec: ModelSpec) -> dict[str, Any]:
+    """What a model knows: labels with their scores, or any words, and then what else its bundle can do.
+
+    Raises:
+        BundleError: its vocabulary cannot be read.
+    """
+    if spec.flow is None:
+        vocabulary = Vocabulary.load(folder, spec)
+        return {
+            "advertised": {label: vocabulary.scores.get(label) for label in vocabulary.advertised},
+            "experimental": list(vocabulary.experimental),
+        }
+    return {
+        "advertised": {},
+        "experimental": [],
+        "any_words": True,
+        "modes": {mode: round(1000.0 * spec.flow.audio(mode).latency_s, 3) for mode in spec.modes},
+        "also": [graph for graph in ("vision", "spans", "judge", "watermark") if graph in spec.graphs],
     }
 
 
@@ -53,10 +91,15 @@ def print_models(found: list[dict[str, Any]]) -> None:
             table.add_row(f"[red]{escape(one['name'])}[/red]", "", "", "", "", broken)
             continue
         name = f"[bold]{escape(one['name'])}[/bold]" + (" (default)" if one["default"] else "")
-        words = f"{len(one['advertised'])} + {len(one['experimental'])} experimental"
+        words = "any" if "modes" in one else f"{len(one['advertised'])} + {len(one['experimental'])} experimental"
         rate = f"{one['sample_rate']} Hz"
         table.add_row(name, one["version"], f"{one['latency_ms']:g} ms", rate, words, escape(one["description"]))
     console.print(table)
+    for one in found:
+        if "modes" in one:
+            modes = ", ".join(f"{mode} ({latency_ms:g} ms)" for mode, latency_ms in one["modes"].items())
+            also = f"; also {', '.join(one['also'])}" if one["also"] else ""
+            console.print(f"\n[bold]{escape(one['name'])}[/bold] has the modes {modes}{also}", highlight=False)
     for one in found:
         if one.get("default"):
             words = ", ".join(_scored(label, score) for label, score in one["advertised"].items())

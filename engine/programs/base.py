@@ -38,10 +38,11 @@ class Program(Protocol):
         """Forget the stream so far; what it listens for stays."""
 
     def condition(
-        self, slot: int, query: Vector | str, pictures: Pictures | None = None, predicts: bool = False
+        self, slot: int, query: Vector | str, pictures: Pictures | None = None, predicts: bool = False, seed: int = 0
     ) -> None:
         """Set what the slot listens for: what the bundle's `Vocabulary.condition` gave, a visual prompt where the
-        vocabulary says that it `sees`, and whether to find out first where it sounds (`Target.predict_spans`)."""
+        vocabulary says that it `sees`, whether to find out first where it sounds (`Target.predict_spans`), and which
+        noise to begin with (`Target.seed`), for programs that begin with any."""
 
     def step(self, works: list[Work]) -> Iterator[list[Result]]:
         """Run works; gives the caller its turn after every graph call, with the results that are ready by then.

@@ -20,6 +20,7 @@ from engine.errors import NoCapacity
 from engine.frames import Result, Vector, Work
 from engine.programs.flow_field import GRAPHS, FlowField
 from engine.programs.flow_hearing import SPANS, Hearing
+from engine.programs.flow_judge import JUDGE, Judge
 from engine.programs.flow_pictures import VISION, Seen
 from engine.programs.flow_step import FlowStep, Job, Slot
 from engine.programs.flow_text import Phrases
@@ -66,6 +67,8 @@ class FlowProgram:
         """Whether it can tell where a phrase sounds."""
         self.phrases = Phrases(folder, spec.flow, graphs)
         self._hearing = Hearing(folder, graphs, spec.flow.max_tokens) if self.hears else None
+        self.judge = Judge(folder, graphs, spec.flow) if graphs.has(JUDGE) else None
+        """What scores a separation, where the bundle has it."""
         self.field = FlowField(graphs, spec.flow, self.phrases, spec.flow.modes[spec.mode or spec.flow.default_mode])
         self._step = FlowStep(self.field, self._hearing, spec.audio, spec.flow, message)
         self._free = list(range(most_slots - 1, -1, -1))
@@ -87,15 +90,15 @@ class FlowProgram:
     def reset(self, slot: int) -> None:
         """See `Program.reset`."""
         old = self._slots[slot]
-        self._slots[slot] = Slot(old.phrase, old.seen, old.predicts)
+        self._slots[slot] = Slot(old.phrase, old.seen, old.predicts, old.seed)
 
     def condition(
-        self, slot: int, query: Vector | str, pictures: Pictures | None = None, predicts: bool = False
+        self, slot: int, query: Vector | str, pictures: Pictures | None = None, predicts: bool = False, seed: int = 0
     ) -> None:
-        """Set the phrase and the pictures that a slot goes by; what was made for others is forgotten."""
+        """Set the phrase, the pictures and the noise that a slot goes by; what was made for others is forgotten."""
         assert isinstance(query, str), "this program reads words"
         seen = None if pictures is None else Seen(pictures, self._graphs, self._flow.video)
-        self._slots[slot] = Slot(query, seen, predicts and self.hears)
+        self._slots[slot] = Slot(query, seen, predicts and self.hears, seed)
 
     def warm(self) -> None:
         """One whole window, so that no live one pays for what a first call costs."""

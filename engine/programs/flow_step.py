@@ -33,6 +33,7 @@ class Slot:
         phrase: what it listens for.
         seen: its visual prompt.
         predicts: what nobody has marked is marked where the phrase is heard.
+        seed: of the noise that it begins with.
         heard: latents of the mixture, by part (mono or mid, side).
         expects: the first sample of the next hop. A work that begins elsewhere belongs to another stream.
         tail: the last window's sound from there on.
@@ -43,6 +44,7 @@ class Slot:
     phrase: str = ""
     seen: Seen | None = None
     predicts: bool = False
+    seed: int = 0
     heard: dict[int, Heard] = field(default_factory=dict)
     expects: int | None = None
     tail: Samples | None = None
@@ -171,7 +173,7 @@ class FlowStep:
                         continue
                     place = places.setdefault((id(slot), part, window.first, window.end), len(rows))
                     if place == len(rows):
-                        rows.append(Row(slot.phrase, window.first, mix, self._marks(job, number, window)))
+                        rows.append(Row(slot.phrase, window.first, mix, self._marks(job, number, window), slot.seed))
                         watching.append((slot, window))
                     wanted.append((job, (number, hop, part), place))
         for number, (slot, window) in enumerate(watching):

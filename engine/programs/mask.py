@@ -88,7 +88,7 @@ class MaskProgram:
         self.presence.reset(slot)
 
     def condition(
-        self, slot: int, query: Vector | str, pictures: Pictures | None = None, predicts: bool = False
+        self, slot: int, query: Vector | str, pictures: Pictures | None = None, predicts: bool = False, seed: int = 0
     ) -> None:
         """Set what the slot listens for: `(query_size,)`, the sum of concept vectors or any encoder's output."""
         assert not isinstance(query, str), "this program reads vectors"

@@ -1,9 +1,12 @@
-"""A corpus of a few seconds, made of tones and noises, that every test of export can afford."""
+"""One thread for torch, and a corpus of a few seconds, tones and noises, that every test of export can afford."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+import torch
 
 from export.models.flat import FlatConfig
 from export.models.linear import LinearConfig
@@ -66,6 +69,15 @@ def tiny_store(recordings: list[Recording]) -> SampleStore:
     return SampleStore(arrays)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tensors this small gain nothing from threads, and on a busy machine wait for them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def recordings() -> list[Recording]:
     """See `tiny_recordings`."""
@@ -93,8 +105,6 @@ def maker(recordings: list[Recording], scenes: SceneMaker) -> BatchMaker:
 @pytest.fixture
 def model(recordings: list[Recording]) -> QueriedSeparator:
     """A small separator for the tiny corpus' five concepts."""
-    import torch
-
     torch.manual_seed(0)
     return QueriedSeparator(vocabulary(recordings), LinearConfig(width=32, inner=32, blocks=2, query=16))
 
@@ -102,7 +112,5 @@ def model(recordings: list[Recording]) -> QueriedSeparator:
 @pytest.fixture
 def flat_model(recordings: list[Recording]) -> QueriedSeparator:
     """A small flat separator for the same concepts."""
-    import torch
-
     torch.manual_seed(0)
     return QueriedSeparator(vocabulary(recordings), FlatConfig(hidden=32, query=16))

@@ -1,11 +1,12 @@
 """The tiny checkpoint of `tests/data/sam_audio` as folders of the kind that `winnow export sam-audio` takes.
 
-python -m tests.export.tiny_sam_audio FOLDER    # FOLDER/sam-audio-tiny and FOLDER/t5-base
+python -m tests.export.tiny_sam_audio FOLDER    # FOLDER/sam-audio-tiny, FOLDER/t5-base and FOLDER/judge
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,16 @@ def write_t5(folder: Path) -> Path:
     return folder
 
 
+def write_judge(folder: Path) -> Path:
+    """The fixture's judge, with the tokenizer of the tiny T5."""
+    folder.mkdir(parents=True, exist_ok=True)
+    raw = json.loads((DATA / "judge_tiny.json").read_text(encoding="utf-8"))["config"]
+    (folder / "config.json").write_text(json.dumps(raw), encoding="utf-8")
+    shutil.copyfile(DATA / "judge_tiny.safetensors", folder / "model.safetensors")
+    shutil.copyfile(DATA / "bundle" / "tokenizer.json", folder / "tokenizer.json")
+    return folder
+
+
 def _weights(load_file: Any) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = load_file(DATA / "sam_audio_tiny.safetensors")
     return found
@@ -68,3 +79,4 @@ if __name__ == "__main__":
     target = Path(sys.argv[1])
     write_checkpoint(target / "sam-audio-tiny")
     write_t5(target / "t5-base")
+    write_judge(target / "judge")

@@ -54,6 +54,18 @@ def test_pieces_follow_each_other_and_sound_may_begin_later(video: Path) -> None
     assert once.shape == (20, SIDE, SIDE, 3)
 
 
+def test_from_the_first_picture_again(video: Path) -> None:
+    with MaskedPictures(video, video) as pictures:
+        pictures.start_s = 0.2
+        once = pictures.next(9, SIDE)
+        pictures.rewind()
+        np.testing.assert_array_equal(pictures.next(9, SIDE), once)
+        video.unlink()
+        with pytest.raises(BadInput) as caught:
+            pictures.rewind()
+    assert caught.value.field == "video"
+
+
 @pytest.mark.parametrize(("marks", "left", "right"), [("target", 200, 0), ("hide", 0, 200)])
 def test_a_mask_says_what_is_meant(tmp_path: Path, marks: Marks, left: int, right: int) -> None:
     mask = grey(0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import struct
 from typing import Any
 from urllib.parse import quote
@@ -205,15 +206,22 @@ async def test_who_asks_and_never_reads_is_made_to_wait_and_then_closed(identity
     async with house(identity, slow_consumer_s=0.3) as server, server.framed() as link:
         await link.send(json.dumps({**START, "stats": stats}))
         await next_text(link, "started")
-        runner = server.only_session()
+        outbox = server.only_session()._outbox
+        add_text, most = outbox.add_text, 0
+
+        def seen(message: dict[str, Any]) -> None:
+            nonlocal most
+            add_text(message)
+            most = max(most, outbox.texts)
+
+        outbox.add_text = seen  # type: ignore[method-assign]
         link.transport.pause_reading()
-        most = 0
+        # Megabytes of answers would fit into a kernel's buffer before one waits in ours.
+        link.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 
         async def ask() -> None:
-            nonlocal most
             while server.live.sessions:
                 await link.send('{"type":"ping"}')
-                most = max(most, runner._outbox.texts)
 
         asking = asyncio.create_task(ask())
         await server.empty()

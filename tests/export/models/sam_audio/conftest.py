@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +49,6 @@ def parsed(name: str) -> Any:
 def shapes(module: nn.Module, prefix: str = "") -> dict[str, list[int]]:
     """Name → shape of all of a module's weights."""
     return {prefix + name: list(weight.shape) for name, weight in module.state_dict().items()}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tensors this small gain nothing from threads, and on a busy machine wait for them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
