@@ -9,11 +9,12 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from engine.errors import BundleError
+from engine.errors import BadInput, BundleError
 from engine.lexicon import lexicon_for
 from engine.open_vocabulary import OpenVocabulary
 from engine.programs.base import Program
 from engine.programs.flow_audio import FlowProgram
+from engine.programs.flow_field import WATERMARK
 from engine.programs.mask import MaskProgram
 from engine.runtimes.base import BUCKETS, Runtime
 from engine.runtimes.graphs import Graphs
@@ -23,6 +24,9 @@ from engine.vocabulary import Vocabulary
 
 WARM_HOPS = (1, 2)
 """Lengths warmed for every bucket; longer ones occur only behind a backlog or in files."""
+
+MOST_WATERMARK = 2**16 - 1
+"""Its message has sixteen bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ def load_bundle(
     clock: Callable[[], float] = time.perf_counter,
     warm_batch: int = 0,
     mode: str | None = None,
+    watermark: int | None = None,
 ) -> Bundle:
     """Open a bundle.
 
@@ -110,18 +115,20 @@ def load_bundle(
         clock: monotonic seconds.
         warm_batch: run every batch size up to this once before returning (with modes: one whole window).
         mode: of a bundle with modes; None: its default one.
+        watermark: sixteen bits, 0 to 65535, that a bundle which marks its sound puts into it; None: 0.
 
     Raises:
         BundleError, TamperedBundle: the folder cannot be used; names the field.
         EngineFault: the provider asked for does not run.
-        BadInput: field `mode`: the bundle has no such mode.
+        BadInput: field `mode`: the bundle has no such mode; field `watermark`: no such number, or it marks nothing.
     """
     folder = find_bundle(name_or_folder)
     spec = load_spec(folder)
+    _check_watermark(watermark, spec)
     if mode is not None:
         spec = spec.in_mode(mode)
     if spec.program == "flow_audio":
-        return _flow_bundle(folder, spec, provider, threads, clock, warm=warm_batch > 0)
+        return _flow_bundle(folder, spec, provider, threads, clock, warm=warm_batch > 0, message=watermark or 0)
     vocabulary = Vocabulary.load(folder, spec)
     runtime: Runtime
     if spec.runtime == "identity":
@@ -136,13 +143,22 @@ def load_bundle(
     return Bundle(folder, spec, vocabulary, runtime, MaskProgram(spec, runtime, clock))
 
 
+def _check_watermark(message: int | None, spec: ModelSpec) -> None:
+    if message is None:
+        return
+    if not 0 <= message <= MOST_WATERMARK:
+        raise BadInput("watermark", f"a number from 0 to {MOST_WATERMARK}", message)
+    if WATERMARK not in spec.graphs:
+        raise BadInput("watermark", "none: this model marks nothing into its sound", message)
+
+
 def _flow_bundle(
-    folder: Path, spec: ModelSpec, provider: str, threads: int, clock: Callable[[], float], warm: bool
+    folder: Path, spec: ModelSpec, provider: str, threads: int, clock: Callable[[], float], warm: bool, message: int
 ) -> Bundle:
     from engine.runtimes.onnx_graphs import OnnxGraphs  # as above
 
     graphs = OnnxGraphs(folder, spec.graphs, provider, threads, first="velocity")
-    program = FlowProgram(spec, folder, graphs, clock)
+    program = FlowProgram(spec, folder, graphs, clock, message=message)
     if warm:
         program.warm()
     return Bundle(folder, spec, OpenVocabulary(program.sees, program.hears), graphs, program)
@@ -163,10 +179,15 @@ def mode_for_files(name_or_folder: str | Path, mode: str | None) -> str | None:
 
 def list_bundles(folders: tuple[Path, ...] = (MODELS_FOLDER,)) -> list[Listed]:
     """Every bundle in `folders`, by name; broken ones with their error."""
-    found = []
-    for path in sorted(spec for folder in folders for spec in folder.glob(f"*/{SPEC_FILE}")):
-        try:
-            found.append(Listed(path.parent.name, path.parent, load_spec(path.parent), None))
-        except BundleError as error:
-            found.append(Listed(path.parent.name, path.parent, None, error))
-    return found
+    return [
+        listed(path.parent) for path in sorted(spec for folder in folders for spec in folder.glob(f"*/{SPEC_FILE}"))
+    ]
+
+
+def listed(folder: Path) -> Listed:
+    """One bundle, as `list_bundles` gives it."""
+    name = folder.resolve().name
+    try:
+        return Listed(name, folder, load_spec(folder), None)
+    except BundleError as error:
+        return Listed(name, folder, None, error)

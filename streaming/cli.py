@@ -48,6 +48,10 @@ Mode = Annotated[
         help="For a model with modes (SAM Audio): quality, balanced, low_latency or fast.", show_default=False
     ),
 ]
+Watermark = Annotated[
+    int | None,
+    typer.Option(help="For a model that marks its sound (SAM Audio): the mark, 0 to 65535.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -80,6 +84,7 @@ def serve(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Embedded model or a bundle's folder.")] = None,
     provider: Annotated[str | None, typer.Option(help="auto, cpu, cuda or tensorrt.")] = None,
     mode: Mode = None,
+    watermark: Watermark = None,
     hop: Annotated[
         str | None, typer.Option(help="20ms: more sessions a core, 10 ms later (default: the model's own, 10ms).")
     ] = None,
@@ -97,6 +102,7 @@ def serve(
         "model": model,
         "provider": provider,
         "mode": mode,
+        "watermark_message": watermark,
         "hop_ms": _milliseconds(hop),
         "max_sessions": max_sessions,
         "log_level": log_level,
@@ -131,6 +137,7 @@ def separate(
     ] = 1,
     model: Model = "default",
     mode: Mode = None,
+    watermark: Watermark = None,
     provider: Annotated[str, typer.Option(help="auto, cpu, cuda or tensorrt.")] = "auto",
     as_json: Json = False,
 ) -> None:
@@ -142,7 +149,7 @@ def separate(
 
     spans = [parse_span(text) for text in span or ()]
     with _ProgressBar(f"{file.name}", shown=not as_json) as tell, ExitStack() as opened:
-        bundle = load_bundle(model, provider=provider, mode=mode_for_files(model, mode))
+        bundle = load_bundle(model, provider=provider, mode=mode_for_files(model, mode), watermark=watermark)
         if bundle.provider_note:
             _errors().print(bundle.provider_note, style="yellow", markup=False, highlight=False)
         pictures = None
@@ -232,12 +239,17 @@ def demo(
         print_result(result)
 
 
-@app.command(epilog=_example("winnow models", "winnow models --json"))
-def models(as_json: Json = False) -> None:
-    """List the embedded models, what they know, and which of them are broken."""
+@app.command(epilog=_example("winnow models", "winnow models bundles --json"))
+def models(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A bundle or a folder of bundles; the embedded ones if not given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List models, what they know, and which of them are broken."""
     from streaming.model_list import describe_models, print_models
 
-    found = describe_models()
+    found = describe_models(folder)
     if as_json:
         print(json.dumps(found))
     else:

@@ -38,11 +38,11 @@ def open_bundle(settings: Settings, clock: Callable[[], float] = time.perf_count
     Raises:
         BundleError: it cannot be used; names the field.
         EngineFault: the provider asked for does not run.
-        BadInput: the model has no such mode, or no hop of the length asked for.
+        BadInput: the model has no such mode, marks no sound, or has no hop of the length asked for.
     """
     bundle = load_bundle(
         settings.model, provider=settings.provider, threads=settings.threads, clock=clock, warm_batch=WARM_BATCH,
-        mode=settings.mode,
+        mode=settings.mode, watermark=settings.watermark_message,
     )  # fmt: skip
     hops_per_call(settings.hop_ms, bundle.spec.audio)
     return bundle

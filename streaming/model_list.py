@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from engine.bundle import Listed, list_bundles
+from engine.bundle import Listed, list_bundles, listed
 from engine.errors import BadInput, BundleError
 from engine.spec import DEFAULT_MODEL, MODELS_FOLDER, SPEC_FILE, ModelSpec
 from engine.vocabulary import Vocabulary
@@ -25,30 +25,28 @@ def describe_models(folder: Path | None = None) -> list[dict[str, Any]]:
         BadInput: field `folder`: there is no bundle in it.
     """
     if folder is None:
-        return [_describe(listed) for listed in list_bundles((MODELS_FOLDER,))]
-    alone = (folder / SPEC_FILE).is_file()
-    found = [
-        _describe(listed)
-        for listed in list_bundles((folder.absolute().parent if alone else folder,))
-        if not alone or listed.folder == folder.absolute()
-    ]
+        found = list_bundles()
+    elif (folder / SPEC_FILE).is_file():
+        found = [listed(folder)]
+    else:
+        found = list_bundles((folder,))
     if not found:
         raise BadInput("folder", f"a bundle, or a folder of bundles (each with {SPEC_FILE})", str(folder))
-    return found
+    return [_describe(one) for one in found]
 
 
-def _describe(listed: Listed) -> dict[str, Any]:
-    record: dict[str, Any] = {"name": listed.name, "folder": str(listed.folder)}
-    if listed.spec is None:
-        return {**record, "error": str(listed.error)}
+def _describe(one: Listed) -> dict[str, Any]:
+    record: dict[str, Any] = {"name": one.name, "folder": str(one.folder)}
+    if one.spec is None:
+        return {**record, "error": str(one.error)}
     try:
-        words = _words(listed.folder, listed.spec)
+        words = _words(one.folder, one.spec)
     except BundleError as error:
         return {**record, "error": str(error)}
-    spec = listed.spec
+    spec = one.spec
     return {
         **record,
-        "default": listed.folder == MODELS_FOLDER / DEFAULT_MODEL,
+        "default": one.folder == MODELS_FOLDER / DEFAULT_MODEL,
         "version": spec.version,
         "description": spec.description,
         "licence": spec.licence,

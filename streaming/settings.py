@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """Name of an embedded bundle or path of a bundle's folder; `default` is the engine's choice."""
     mode: str | None = None
     """For a model with modes (SAM Audio): quality, balanced or low_latency (fast); None: its own default."""
+    watermark_message: int | None = Field(default=None, ge=0, le=65535)
+    """What a model that marks its sound (SAM Audio) puts into it; None: 0."""
     provider: str = "auto"
     threads: int = Field(default=1, ge=1, le=64)
     """Threads inside one ONNX session; more than 1 only pays for a single stream."""

@@ -59,7 +59,7 @@ class FlowProgram:
         assert spec.flow is not None, "a bundle of this program has it"
         for graph, (inputs, outputs) in GRAPHS.items():
             graphs.require(graph, inputs, outputs)
-        self.spec, self.most_slots = spec, most_slots
+        self.spec, self.most_slots, self.message = spec, most_slots, message
         self._audio, self._flow, self._graphs, self._clock = spec.audio, spec.flow, graphs, clock
         self.sees = graphs.has(VISION)
         """Whether it takes visual prompts."""

@@ -114,6 +114,12 @@ class Source:
 
     def _judge(self, folder: Path) -> list[Graph]:
         judge = Judge.open(folder).requires_grad_(False)
+        own, ours = judge.audio_codec.config, self.config.audio_codec
+        if (own.sample_rate, own.hop) != (ours.sample_rate, ours.hop):
+            raise CheckpointError(
+                f"{folder}: hears {own.sample_rate} Hz in frames of {own.hop} samples, but the separator makes "
+                f"{ours.sample_rate} Hz in frames of {ours.hop}"
+            )
         fold_weight_norm(judge)
         judge.requires_grad_(False)
         return [graphs.judge(JudgePart(judge), judge.audio_codec.config.hop, _vocabulary(judge.text_model))]

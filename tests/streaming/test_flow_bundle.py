@@ -13,6 +13,7 @@ import pytest
 
 from engine.bundle import Bundle, load_bundle, mode_for_files
 from engine.errors import BadInput
+from engine.programs.flow_audio import FlowProgram
 from engine.runtimes.graphs import Graphs
 from streaming.announcements import started
 from streaming.cli import main
@@ -87,6 +88,27 @@ def test_separate_takes_a_mode_and_any_words(
     for wrong, said in ((("-p", "dog", "--mode", "turbo"), "quality, balanced, low_latency"), (("-p", " "), "words")):
         assert run_command(monkeypatch, "separate", file, "-m", FOLDER, "--json", *wrong) == 2
         assert said in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+def test_the_watermark_says_what_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_sound(tmp_path / "a.wav", tone(15_000), 48_000, "pcm_f32le")
+    words = ("separate", file, "-p", "dog", "-m", FOLDER, "--mode", "fast", "--json", "--provider", "cpu")
+    made = []
+    for more in ((), ("--watermark", "0"), ("--watermark", "43981")):
+        assert run_command(monkeypatch, *words, *more) == 0
+        made.append(read_all(Path(json.loads(capsys.readouterr().out)["outputs"][0]["path"])))
+    np.testing.assert_array_equal(made[0], made[1])
+    assert np.abs(made[0] - made[2]).max() > 1e-4
+    for model, number in ((FOLDER, "65536"), ("identity", "1")):
+        assert (
+            run_command(monkeypatch, "separate", file, "-p", "dog", "-m", model, "--watermark", number, "--json") == 2
+        )
+        assert json.loads(capsys.readouterr().out)["error"]["message"].startswith("watermark: expected")
+    bundle = open_bundle(Settings(model=str(FOLDER), mode="fast", provider="cpu", watermark_message=7))
+    assert isinstance(bundle.program, FlowProgram)
+    assert bundle.program.message == 7
 
 
 def test_a_mask_video_stands_for_the_words(bundle: Bundle, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from streaming.file_separation import separate_file
 from streaming.mask_video import MaskedPictures
 from streaming.media_writing import OutputError
 from streaming.reranking import Reranking
-from tests.engine.flow import FOLDER, folder_with_judge
+from tests.engine.flow import FOLDER, SHORT, bundle_in, folder_with_judge
+from tests.engine.programs.test_flow_hearing import BEGIN, END, WithEar
+from tests.engine.streams import noise
 from tests.streaming.media_files import read_all, tone, write_sound, write_video
 from tests.streaming.test_cli import winnow
 from tests.streaming.test_media_writing import disk_of
@@ -86,26 +89,26 @@ def test_the_judge_hears_the_file_and_what_was_made_of_it(bundle: Bundle, tmp_pa
     assert shares[-1] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_words_beside_pictures_are_ranked_pictures_alone_are_not(bundle: Bundle, tmp_path: Path) -> None:
+def test_words_beside_pictures_are_ranked_pictures_alone_are_not(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     film = write_video(tmp_path / "film.mkv", tone(30_000), seconds=0.6)
     mask = write_video(tmp_path / "mask.mkv", None, seconds=0.6)
-    out = tmp_path / "out"
-    with MaskedPictures(film, mask) as pictures:
-        once = separate_file(film, ["dog"], bundle=bundle, folder=out, video=False, pictures=pictures)
-        first = read_all(once.outputs[0].path)
-    with MaskedPictures(film, mask) as pictures:
-        ranked = Reranking(bundle, (Target("a", "dog", pictures=pictures),), 2)
-    assert ranked.rankings["a"].scores == []
-    with MaskedPictures(film, mask) as pictures, pytest.MonkeyPatch.context() as patch:
-        prefers(patch, 2.0, 1.0)  # the first is kept, after the second has seen all pictures anew
-        separate_file(
-            film, ["dog"], bundle=bundle, folder=out, video=False, pictures=pictures, reranking_candidates=2
-        )  # fmt: skip
-    np.testing.assert_allclose(read_all(once.outputs[0].path), first, atol=1e-5)
+    made = []
+    for folder, candidates in ((tmp_path / "once", 1), (tmp_path / "ranked", 2)):
+        prefers(monkeypatch, 2.0, 1.0)  # the first is kept; the second saw all pictures anew
+        with MaskedPictures(film, mask) as pictures:
+            report = separate_file(
+                film, ["dog"], bundle=bundle, folder=folder, video=False, pictures=pictures,
+                reranking_candidates=candidates,
+            )  # fmt: skip
+        made.append(read_all(report.outputs[0].path))
+    np.testing.assert_allclose(made[0], made[1], atol=1e-5)
+    out = tmp_path / "alone"
     with MaskedPictures(film, mask) as pictures, pytest.raises(BadInput, match="words") as caught:
-        separate_file(film, [""], bundle=bundle, folder=tmp_path / "b", pictures=pictures, reranking_candidates=2)
+        separate_file(film, [""], bundle=bundle, folder=out, pictures=pictures, reranking_candidates=2)
     assert caught.value.field == "reranking_candidates"
-    assert not (tmp_path / "b").exists()
+    assert not out.exists()
 
 
 def test_the_command_tells_the_scores(
@@ -144,6 +147,21 @@ def test_the_command_refuses(
     assert error["code"] == "bad_input"
     assert said in error["message"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_where_the_kept_one_sounds_is_told(
+    bundle: Bundle, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = tmp_path / "words"
+    words.mkdir()
+    for name in ("tokenizer.json", "judge_tokenizer.json", "spans_tokenizer.json"):
+        shutil.copy(FOLDER / "tokenizer.json", words / name)
+    eared = bundle_in(WithEar(bundle.runtime), SHORT.model_copy(update={"context_s": 2.0}), words)  # type: ignore[arg-type]
+    file = write_sound(tmp_path / "a.wav", noise(48_000), 48_000, "pcm_f32le")
+    prefers(monkeypatch, 1.0, 2.0)
+    report = separate_file(file, ["dog"], bundle=eared, predict_spans=True, reranking_candidates=2)
+    ((span,),) = report.spans.values()
+    assert (span.start_s, span.end_s) == pytest.approx((BEGIN * 0.04, END * 0.04), abs=0.081)
 
 
 def test_a_full_disk_leaves_nothing(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from export.models.sam_audio.errors import CheckpointError, MissingKeys
 from export.sam_audio.sources import Source
+from tests.export.tiny_sam_audio import write_judge
 
 
 def test_stages_in_order(source: Source) -> None:
@@ -50,3 +51,18 @@ def test_a_folder_that_is_none_and_a_field_that_is_missing_are_named(folders: Pa
     (tmp_path / "sam" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(CheckpointError, match="'dim'"):
         Source.open(tmp_path / "sam", None)
+
+
+def test_a_judge_of_another_rate_is_refused(source: Source, tmp_path: Path) -> None:
+    judge = write_judge(tmp_path / "judge")
+    (stage,) = (
+        stage
+        for stage in source.stages(watermark=False, vision=False, spans=None, judge=judge)
+        if stage.names == ("judge",)
+    )
+    assert [graph.name for graph in stage.open()] == ["judge"]
+    config = json.loads((judge / "config.json").read_text(encoding="utf-8"))
+    config["audio_codec"]["sample_rate"] = 16_000
+    (judge / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="hears 16000 Hz"):
+        stage.open()
