@@ -95,15 +95,7 @@ def separate_file(
     """
     if kind not in SOUND_FORMATS:
         raise BadInput("format", " or ".join(SOUND_FORMATS), kind)
-    names = file_names(prompts)
-    targets = tuple(
-        Target(name, prompt, tuple(spans), pictures=pictures, predict_spans=predict_spans)
-        for name, prompt in zip(names, prompts, strict=True)
-    )
-    if pictures is not None and len(targets) > 1:
-        raise BadInput("mask_video", "one prompt beside it", f"{len(targets)} prompts")
-    if predict_spans and not bundle.vocabulary.tells_activity:
-        raise BadInput("predict_spans", "a model that tells when a target sounds", bundle.spec.name)
+    targets = _targets(prompts, spans, pictures, predict_spans, bundle)
     check_candidates(bundle, reranking_candidates)
     understood = {target.id: understand(target, bundle.vocabulary) for target in targets}
     several = reranking_candidates > 1
@@ -138,6 +130,24 @@ def separate_file(
         rankings = {} if reranking is None else reranking.rankings
         outputs = _outputs(writers, targets, understood, bundle, heard, rankings)
         return _report(source, bundle, understood, outputs, began_s)
+
+
+def _targets(
+    prompts: Sequence[str], spans: Sequence[Span], pictures: MaskedPictures | None, predict_spans: bool, bundle: Bundle
+) -> tuple[Target, ...]:
+    """A target for each prompt.
+
+    Raises:
+        BadInput: the model cannot do what is asked.
+    """
+    if pictures is not None and len(prompts) > 1:
+        raise BadInput("mask_video", "one prompt beside it", f"{len(prompts)} prompts")
+    if predict_spans and not bundle.vocabulary.tells_activity:
+        raise BadInput("predict_spans", "a model that tells when a target sounds", bundle.spec.name)
+    return tuple(
+        Target(name, prompt, tuple(spans), pictures=pictures, predict_spans=predict_spans)
+        for name, prompt in zip(file_names(prompts), prompts, strict=True)
+    )
 
 
 def _again(path: Path, pictures: MaskedPictures | None) -> Iterator[Samples]:
