@@ -234,7 +234,9 @@ def test_updated_slot_has_heard_the_last_second(embedded: Bundle) -> None:
     cold = Crank(embedded, config(residual=False))
     cold.feed(sound[:, 72_000:])
     wanted = fresh.track(0)[:, 80_000:90_000]
-    off = [np.abs(wanted - heard).max() for heard in (swapped.track(0)[:, 80_000:90_000], cold.track(0)[:, 8_000:18_000])]
+    off = [
+        np.abs(wanted - heard).max() for heard in (swapped.track(0)[:, 80_000:90_000], cold.track(0)[:, 8_000:18_000])
+    ]
     assert off[0] < 0.75 * off[1], "nearer to a slot that listened all the time than one that begins here"
 
 
