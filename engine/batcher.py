@@ -130,7 +130,7 @@ class Batcher:
         took = self._clock() - began
         self._steps.append((began, took))
         if self.step_hops:
-            lane.row_hop_s = took / self.step_hops
+            lane.row_hop_s, lane.step_hops = took / self.step_hops, self.step_hops
 
     def _accept(self, session: Session, result: Result, began: float, touched: dict[Session, None]) -> None:
         touched[session] = None
@@ -163,7 +163,7 @@ class Batcher:
             self._runs.remove(run)
             self.earlier_s = run.took_s - (self._clock() - began)
             if self.step_hops:
-                run.lane.row_hop_s = run.took_s / self.step_hops
+                run.lane.row_hop_s, run.lane.step_hops = run.took_s / self.step_hops, self.step_hops
 
     def _failed(self, run: Run, fault: EngineFault, touched: dict[Session, None]) -> None:
         """Windows may have left their rings since the run began: its works are asked for anew, one by one."""

@@ -16,21 +16,32 @@ class Lane:
 
     Attributes:
         row_hop_s: seconds that a hop of one row took in its last step; 0 before the first.
+        step_hops: rows times hops of that step.
         long: its steps have been seen to take more than one call.
     """
 
-    __slots__ = ("hop_s", "long", "most_hops", "program", "row_hop_s")
+    __slots__ = ("hop_s", "long", "most_hops", "program", "row_hop_s", "step_hops")
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.hop_s = program.spec.audio.hop_s
         self.most_hops = program.most_hops
         self.row_hop_s = 0.0
+        self.step_hops = 0
         self.long = False
 
     def affordable(self, share: float) -> float:
-        """Rows times hops that take `share` of a hop's time, by what the last step cost; at least 1."""
-        return max(share * self.hop_s / self.row_hop_s, 1.0) if self.row_hop_s else math.inf
+        """Rows times hops that take `share` of a hop's time, by what the last step cost; at least 1.
+
+        Many calls of a big model cost hardly more for two rows than for one: where the last step fitted, twice as much
+        is tried, or it would stay at one row for ever.
+        """
+        if not self.row_hop_s:
+            return math.inf
+        fits = max(share * self.hop_s / self.row_hop_s, 1.0)
+        if self.long and self.row_hop_s * self.step_hops <= share * self.hop_s:
+            return max(fits, 2.0 * self.step_hops)
+        return fits
 
 
 @dataclass(slots=True, eq=False)

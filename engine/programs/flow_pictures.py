@@ -43,6 +43,12 @@ class Seen:
         """
         if first < self._first:
             raise EngineFault(f"the pictures before frame {self._first} were forgotten, asked for {first}")
+        while (have := self._first + len(self._features)) < first:
+            # It was silent there and nobody asked: the film has gone on all the same.
+            count = min(MOST_PICTURES, first - have)
+            self._pictures.next(count, self._side)
+            self._features, self._first = self._features[:0], have + count
+            yield []
         while (have := self._first + len(self._features)) < end:
             pictures = self._pictures.next(min(MOST_PICTURES, end - have), self._side)
             scaled = np.moveaxis(pictures, 3, 1).astype(np.float32) / np.float32(127.5) - np.float32(1.0)
@@ -55,6 +61,6 @@ class Seen:
 
     def forget(self, before: int) -> None:
         """No window will ask for frames before this one."""
-        gone = max(before - self._first, 0)
+        gone = min(max(before - self._first, 0), len(self._features))
         self._features = self._features[gone:]
         self._first += gone

@@ -115,6 +115,20 @@ def test_cost_is_that_of_all_calls(identity: Bundle, flow_graphs: Graphs) -> Non
     assert finished[-1][1] == pytest.approx(4 * 0.008, abs=1e-6)
 
 
+def test_more_rows_are_tried_where_the_last_step_fitted(flow_graphs: Graphs) -> None:
+    """A step of a big model costs nearly the same for any rows: one row at most of a hop must not be the last word."""
+    lane = Lane(bundle_in(flow_graphs).program)
+    assert lane.affordable(0.5) == np.inf
+    lane.long, lane.step_hops, lane.row_hop_s = True, 1, 0.3 * lane.hop_s
+    assert lane.affordable(0.5) == 2
+    lane.step_hops, lane.row_hop_s = 4, 0.1 * lane.hop_s
+    assert lane.affordable(0.5) == 8
+    lane.step_hops, lane.row_hop_s = 8, 0.1 * lane.hop_s
+    assert lane.affordable(0.5) == pytest.approx(5), "it did not fit"
+    lane.long, lane.step_hops = False, 1
+    assert lane.affordable(0.5) == pytest.approx(5), "small models are as they cost"
+
+
 def test_a_client_that_goes_leaves_no_run(identity: Bundle, flow_graphs: Graphs) -> None:
     stage = Stage(identity, flow_graphs, call_s=0.008)
     while not stage.graphs.calls:

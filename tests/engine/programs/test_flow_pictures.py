@@ -49,6 +49,24 @@ def width() -> int:
     return flow.video
 
 
+def window(seen: Seen, first: int, end: int) -> NDArray[np.float32]:
+    """The features of some frames."""
+    calls = seen.window(first, end)
+    while True:
+        try:
+            next(calls)
+        except StopIteration as found:
+            return np.asarray(found.value)
+
+
+def test_frames_that_nobody_asked_for_pass_all_the_same(flow_graphs: Graphs, bundle: Bundle) -> None:
+    """As in silence, where no window is made."""
+    seen, whole = Seen(Reel(), flow_graphs, width()), Seen(Reel(), flow_graphs, width())
+    window(seen, 0, 10)
+    seen.forget(50)
+    np.testing.assert_allclose(window(seen, 60, 65), window(whole, 0, 65)[:, 60:], atol=1e-5)
+
+
 def test_windows_share_what_was_seen(flow_graphs: Graphs, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
     run = flow_graphs.run
@@ -56,14 +74,6 @@ def test_windows_share_what_was_seen(flow_graphs: Graphs, bundle: Bundle, monkey
     def counted(graph: str, feeds: Mapping[str, Any]) -> Any:
         looked.append(len(feeds["pictures"]))
         return run(graph, feeds)
-
-    def window(seen: Seen, first: int, end: int) -> NDArray[np.float32]:
-        calls = seen.window(first, end)
-        while True:
-            try:
-                next(calls)
-            except StopIteration as found:
-                return np.asarray(found.value)
 
     monkeypatch.setattr(flow_graphs, "run", counted)
     seen, reel = Seen(Reel(), flow_graphs, width()), Reel()
