@@ -6,8 +6,8 @@ which may not lie far below the target's own in the last seconds. The model hear
 goes on believing in a voice for a while when only the noise far below it is left; the level tells.
 
 A target must sound for some hops to count as begun and be silent for longer to count as ended, so that a pause between
-two words is no end. The numbers were chosen on scenes of recordings that the model was trained on, at -5 to 20 dB
-(`benchmarks/activity.py --side train` builds them), and are judged on others.
+two words is no end. `LIVE` and `FILES` were chosen on scenes of recordings that the model was trained on
+(`benchmarks/activity_rules.py`), and are judged on others (`benchmarks/activity.py`).
 """
 
 from __future__ import annotations
@@ -21,28 +21,45 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from engine.frames import Samples
 
-BEGINS_ABOVE = 0.7
-ENDS_BELOW = 0.5
-BEGIN_HOPS = 8
-END_HOPS = 30
-AUDIBLE_DB = 25.0
-"""How far below its loudest a target may fall before it counts as silent."""
+HOP_S = 0.01
+"""The hop that all counts of hops here are for; longer hops are counted as the number of these that they last."""
 
-FADES_DB_PER_HOP = 0.01
-"""How fast its loudest is forgotten live: 1 dB a second."""
 
-LEVEL_FOLLOWS = 0.4
-"""Share of a new hop in the level that is followed live."""
+@dataclass(frozen=True, slots=True)
+class LiveRules:
+    """When it began and ended, live. Hops of 10 ms; `audible_db`: how far below its loudest a target may fall before it
+    counts as silent; `forgets_db`: how fast its loudest is forgotten, a hop; `follows`: share of a new hop in the level.
+    """
 
-FILE_BEGINS_ABOVE, FILE_BEGIN_HOPS, FILE_SMOOTH_HOPS = 0.6, 3, 5
-FILE_LEVEL_HOPS, FILE_AROUND_HOPS = 3, 1001
-"""For files: hops of one level, and hops around it of which the loudest counts."""
+    begins_above: float = 0.7
+    ends_below: float = 0.5
+    begin_hops: int = 8
+    end_hops: int = 30
+    audible_db: float = 25.0
+    forgets_db: float = 0.01
+    follows: float = 0.4
 
-FILE_SHORTEST_HOPS, FILE_SURE_ABOVE = 10, 0.8
-"""What is shorter, or where the probability is lower on average, is no span."""
 
-_FADE: float = 10.0 ** (-FADES_DB_PER_HOP / 10.0)
-_AUDIBLE: float = 10.0 ** (-AUDIBLE_DB / 10.0)
+@dataclass(frozen=True, slots=True)
+class FileRules:
+    """The same for files. Probabilities are averaged over `smooth_hops`, levels over `level_hops` and compared with the
+    loudest of `around_hops`; what is shorter than `shortest_hops`, or less likely than `sure_above` on average, is no
+    span.
+    """
+
+    begins_above: float = 0.6
+    ends_below: float = 0.5
+    begin_hops: int = 3
+    end_hops: int = 30
+    audible_db: float = 25.0
+    smooth_hops: int = 5
+    level_hops: int = 3
+    around_hops: int = 1001
+    shortest_hops: int = 10
+    sure_above: float = 0.8
+
+
+LIVE, FILES = LiveRules(), FileRules()
 
 Floats = NDArray[np.float32]
 
@@ -57,24 +74,26 @@ def hop_powers(samples: Samples, hops: int) -> Floats:
     return np.asarray(sums / np.float32(max(parts.size // max(hops, 1), 1)), np.float32)
 
 
-HOP_S = 0.01
-"""The hop that all counts of hops here are for; longer hops are counted as the number of these that they last."""
-
-
 class ActivityGate:
     """One target's state, live; starts silent.
 
     Args:
         hop_s: seconds of a hop.
+        rules: what counts as sounding.
     """
 
-    __slots__ = ("_begin_hops", "_end_hops", "_fade", "_follows", "_level", "_loudest", "_run", "active")
+    __slots__ = (
+        "_audible_above", "_begin_hops", "_begins_above", "_end_hops", "_ends_below", "_fade", "_follows", "_level",
+        "_loudest", "_run", "active",
+    )  # fmt: skip
 
-    def __init__(self, hop_s: float = HOP_S) -> None:
+    def __init__(self, hop_s: float = HOP_S, rules: LiveRules = LIVE) -> None:
         ratio = hop_s / HOP_S
-        self._begin_hops, self._end_hops = (max(round(count / ratio), 1) for count in (BEGIN_HOPS, END_HOPS))
-        self._fade = _FADE**ratio
-        self._follows = 1.0 - (1.0 - LEVEL_FOLLOWS) ** ratio
+        self._begins_above, self._ends_below = rules.begins_above, rules.ends_below
+        self._begin_hops, self._end_hops = (max(round(n / ratio), 1) for n in (rules.begin_hops, rules.end_hops))
+        self._audible_above: float = 10.0 ** (-rules.audible_db / 10.0)
+        self._fade: float = 10.0 ** (-rules.forgets_db * ratio / 10.0)
+        self._follows = 1.0 - (1.0 - rules.follows) ** ratio
         self.active = False
         self._run = 0
         self._level = self._loudest = 0.0
@@ -86,7 +105,7 @@ class ActivityGate:
         """
         found = []
         for hop, (value, loud) in enumerate(zip(probability.tolist(), power.tolist(), strict=True)):
-            likely = value >= (ENDS_BELOW if self.active else BEGINS_ABOVE)
+            likely = value >= (self._ends_below if self.active else self._begins_above)
             self._run = self._run + 1 if (likely and self._audible(value, loud)) != self.active else 0
             if self._run >= (self._end_hops if self.active else self._begin_hops):
                 found.append((hop + 1 - self._run, "end" if self.active else "start"))
@@ -97,9 +116,9 @@ class ActivityGate:
     def _audible(self, value: float, loud: float) -> bool:
         self._level += self._follows * (loud - self._level)
         self._loudest *= self._fade
-        if value >= BEGINS_ABOVE and self._level > self._loudest:
+        if value >= self._begins_above and self._level > self._loudest:
             self._loudest = self._level
-        return self._level >= self._loudest * _AUDIBLE
+        return self._level >= self._loudest * self._audible_above
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +145,15 @@ class ActivityRecord:
         self._probability.setdefault(name, []).append(probability)
         self._power.setdefault(name, []).append(power)
 
+    def heard(self, name: str) -> tuple[Floats, Floats]:
+        """Probabilities and powers `(hops,)` of a target so far."""
+        return np.concatenate(self._probability[name]), np.concatenate(self._power[name])
+
     def spans(self, end_s: float = float("inf")) -> dict[str, tuple[Sounding, ...]]:
         """Where each target sounds, nothing beyond `end_s`."""
         found = {}
-        for name, parts in self._probability.items():
-            soundings = find_soundings(np.concatenate(parts), np.concatenate(self._power[name]), self.hop_s)
+        for name in self._probability:
+            soundings = find_soundings(*self.heard(name), self.hop_s)
             inside = (one for one in soundings if one.start_s < end_s)
             found[name] = tuple(
                 Sounding(one.start_s, min(one.end_s, round(end_s, 3)), one.level_db, one.probability) for one in inside
@@ -138,7 +161,7 @@ class ActivityRecord:
         return found
 
 
-def find_soundings(probability: Floats, power: Floats, hop_s: float) -> list[Sounding]:
+def find_soundings(probability: Floats, power: Floats, hop_s: float, rules: FileRules = FILES) -> list[Sounding]:
     """Where a target sounds, from `(hops,)` probabilities and powers of its estimate in a whole file."""
     if not len(probability):
         return []
@@ -146,15 +169,15 @@ def find_soundings(probability: Floats, power: Floats, hop_s: float) -> list[Sou
     def hops(count: int) -> int:
         return max(round(count * HOP_S / hop_s), 1)
 
-    likely = uniform_filter1d(probability, hops(FILE_SMOOTH_HOPS))
-    sure = likely >= FILE_BEGINS_ABOVE
-    loudest = maximum_filter1d(np.where(sure, uniform_filter1d(power, hops(9)), 0.0), hops(FILE_AROUND_HOPS))
-    audible = uniform_filter1d(power, hops(FILE_LEVEL_HOPS)) >= loudest * _AUDIBLE
+    likely = uniform_filter1d(probability, hops(rules.smooth_hops))
+    sure = likely >= rules.begins_above
+    loudest = maximum_filter1d(np.where(sure, uniform_filter1d(power, hops(9)), 0.0), hops(rules.around_hops))
+    audible = uniform_filter1d(power, hops(rules.level_hops)) >= loudest * 10.0 ** (-rules.audible_db / 10.0)
     found = []
-    needed = (hops(FILE_BEGIN_HOPS), hops(END_HOPS))
-    for begin, end in _runs(sure & audible, (likely >= ENDS_BELOW) & audible, *needed):
+    needed = (hops(rules.begin_hops), hops(rules.end_hops))
+    for begin, end in _runs(sure & audible, (likely >= rules.ends_below) & audible, *needed):
         mean = float(np.mean(probability[begin:end]))
-        if end - begin >= hops(FILE_SHORTEST_HOPS) and mean >= FILE_SURE_ABOVE:
+        if end - begin >= hops(rules.shortest_hops) and mean >= rules.sure_above:
             level_db = round(float(10.0 * np.log10(np.mean(power[begin:end]) + 1e-12)), 1)
             found.append(Sounding(round(begin * hop_s, 3), round(end * hop_s, 3), level_db, round(mean, 3)))
     return found

@@ -40,7 +40,7 @@ def write_card(
         _opening(model, run, name),
         _network(model, int8),
         _scores(entries, report),
-        _data(recordings),
+        _data(recordings, run["plan"].get("soundfont", "")),
         _limits(),
         _training(run, name),
     ]
@@ -55,7 +55,8 @@ def _opening(model: QueriedSeparator, run: Mapping[str, Any], name: str) -> str:
 
 A causal network that is asked for sounds by words and returns a mask: 48 kHz, window 960 samples (20 ms), hop 480, no
 look-ahead. **Algorithmic latency 20 ms.** {weights / 1e6:.2f} M weights, {len(model.concepts)} concepts, trained by us
-from nothing, on a CPU: {run["steps"]:,} steps, {heard_h:.0f} hours of mixtures, {questions} questions asked of each."""
+from nothing, on a CPU; in its last run {run["steps"]:,} steps, {heard_h:.0f} hours of mixtures, {questions} questions
+asked of each."""
 
 
 def _network(model: QueriedSeparator, int8: bool) -> str:
@@ -149,7 +150,7 @@ def _db(value: float | None) -> str:
     return "not scored" if value is None else f"{value:+.2f}"
 
 
-def _data(recordings: Sequence[Recording]) -> str:
+def _data(recordings: Sequence[Recording], soundfont: str) -> str:
     counts: Counter[tuple[str, str]] = Counter()
     seconds: dict[tuple[str, str], float] = defaultdict(float)
     for recording in recordings:
@@ -162,7 +163,7 @@ def _data(recordings: Sequence[Recording]) -> str:
     return f"""## Data
 
 {len(recordings):,} recordings, {total_h:.1f} h, of which speech {speech_h:.1f} h, from public GitHub repositories; and
-{PROCEDURAL_NOTE}
+{_made(soundfont)}
 Attribution: the sources below under a CC-BY licence are used under it; changes made: decoded, resampled to 48 kHz mono,
 silence trimmed, mixed. No recording is contained in the weights' files or in this repository.
 
@@ -171,8 +172,13 @@ silence trimmed, mixed. No recording is contained in the weights' files or in th
 {rows}"""
 
 
-PROCEDURAL_NOTE = """sirens, alarms, telephones, car horns, bells, wind and nameless noises made by formula
-(`export/train/procedural.py`), which are never held out. No synthetic voice was trained on."""
+def _made(soundfont: str) -> str:
+    played = (
+        f"\nInstruments were also played from the soundfont {soundfont} (`export/train/general_midi.py`; FluidR3_GM is by"
+        "\nFrank Wen and others, MIT licence): tunes, chords and strokes, never held out."
+    )
+    return f"""sirens, alarms, telephones, car horns, bells, wind and nameless noises made by formula
+(`export/train/procedural.py`), which are never held out. No synthetic voice was trained on.{played if soundfont else ""}"""
 
 
 def _limits() -> str:
@@ -195,10 +201,10 @@ def _training(run: Mapping[str, Any], name: str) -> str:
     plan = run["plan"]
     return f"""## Training
 
-{run["steps"]:,} steps of {plan["batch"]} mixtures of 2 s (one thread for the network in bfloat16, one for mixing), on
-two cores shared with other work: {core_hours:.2f} core hours as the process itself counted them, about
+The last run, on top of those that `export/train/RUNS.md` tells of: {run["steps"]:,} steps of {plan["batch"]} mixtures
+of 2 s (one thread for the network in bfloat16, one for mixing), on two cores shared with other work: {core_hours:.2f} core hours as the process itself counted them, about
 {energy_wh:.0f} Wh if a core takes {WATTS_PER_CORE:.0f} W (a guess for a datacentre CPU). Trials that were thrown away
-are not counted: see `export/train/RUNS.md`. Again, from the repository's root:
+are not counted. Again, from the repository's root:
 
     python -m export.train.separator --data DIR --runs train-runs --minutes N
     python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR --per-concept 40 --json scores.json

@@ -20,7 +20,7 @@ from export.train.scenes import SceneMaker, Source
 
 Rng = np.random.Generator
 BIN_HZ = 50.0
-ACTIVE_DB = -45.0
+ACTIVE_DB = -35.0
 """A frame counts as active down to this far below the target's loudest frame."""
 
 
@@ -181,7 +181,7 @@ def _name_for(source: Source, present: Sequence[str], rng: Rng) -> str:
 
 
 def activity(target: Float32) -> Float32:
-    """1 for each frame of powers `[..., T, F]` within 45 dB of the loudest one; all 0 for silence."""
+    """1 for each frame of powers `[..., T, F]` within 35 dB of the loudest one; all 0 for silence."""
     power = np.sum(target, axis=-1)
     loudest = power.max(axis=-1, keepdims=True)
     return np.asarray((power > 10 ** (ACTIVE_DB / 10) * loudest) & (power > 1e-8), np.float32)

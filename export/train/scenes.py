@@ -38,10 +38,12 @@ class Recipe:
     """Chances of the draw."""
 
     seconds: float = 2.0
-    noisy_speech_share: float = 0.30
+    noisy_speech_share: float = 0.36
     """One voice and one or two noises, the voice -3…+18 dB above them: what a call or a recording outdoors is like."""
     speech_share: float = 0.35
     man_and_woman_share: float = 0.10
+    events_share: float = 0.3
+    """Sources that come and go, so that beginnings and ends are heard as often as what lies between."""
     sources: tuple[float, ...] = (0.08, 0.60, 0.26, 0.06)
     """Chance of 1, 2, 3, 4 sources."""
 
@@ -142,10 +144,23 @@ class SceneMaker:
         samples = samples[: self.length]
         if rng.random() < 0.15:
             samples = _in_a_room(samples, rng)
-        if rng.random() < 0.1:
-            samples = samples.copy()
-            samples[: int(rng.integers(self.length * 2 // 3))] = 0
+        if rng.random() < self.recipe.events_share:
+            samples = _in_events(samples, rng)
         return Source(_to_unit_power(samples), recording.label, recording.concepts, recording.native_sr_hz / 2)
+
+
+def _in_events(samples: Float32, rng: Rng) -> Float32:
+    """With silence for 0.2–1.2 s between stretches of 0.15–1.5 s, each with a fade of 5 ms at both ends."""
+    fade = np.linspace(0, 1, SAMPLE_RATE // 200, dtype=np.float32)
+    gain = np.zeros(len(samples), np.float32)
+    at = int(rng.uniform(0.0, 1.2) * SAMPLE_RATE) if rng.random() < 0.7 else 0
+    while at < len(samples):
+        length = max(int(rng.uniform(0.15, 1.5) * SAMPLE_RATE), 2 * len(fade))
+        stretch = np.ones(length, np.float32)
+        stretch[: len(fade)], stretch[-len(fade) :] = fade, fade[::-1]
+        gain[at : at + length] = stretch[: len(samples) - at]
+        at += length + int(rng.uniform(0.2, 1.2) * SAMPLE_RATE)
+    return samples * gain
 
 
 def _change_speed(samples: Float32, factor: float) -> Float32:

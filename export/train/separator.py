@@ -26,6 +26,7 @@ from export.train.batches import Batch, BatchMaker, Twice, prefetch
 from export.train.cache import SampleStore, open_recordings
 from export.train.concepts import umbrellas, vocabulary
 from export.train.corpus import Recording
+from export.train.general_midi import midi_recordings
 from export.train.losses import Heard, Losses, Weights, judge
 from export.train.mixtures import held_out_mixtures
 from export.train.procedural import procedural_recordings
@@ -56,6 +57,8 @@ class Plan:
     save_every_s: float = 120.0
     validate_every_s: float = 3600.0
     bf16: bool = True
+    soundfont: str = ""
+    """Name of the soundfont that instruments were played with; empty: none."""
 
 
 def rate_at(progress: float, plan: Plan) -> float:
@@ -198,15 +201,23 @@ def run(trainer: Trainer, batches: Iterable[Batch], folder: Path, validate: Call
     log.write(event="end", steps=trainer.steps, elapsed_s=trainer.elapsed_s)
 
 
-def open_corpus(data: Path, cache: Path) -> tuple[list[Recording], list[Recording], SampleStore]:
-    """As `open_recordings`, procedural sounds added to the training side.
+def open_corpus(
+    data: Path, cache: Path, soundfont: Path | None = None
+) -> tuple[list[Recording], list[Recording], SampleStore]:
+    """As `open_recordings`, procedural sounds and what a soundfont plays added to the training side.
 
     Raises:
-        OSError: data or cache cannot be read or written.
+        OSError: data, cache or soundfont cannot be read or written.
+        ImportError: a soundfont is given and FluidSynth is not installed.
     """
     train, held_out, store = open_recordings(data, cache)
     made, arrays = procedural_recordings()
     store.add(arrays)
+    if soundfont is not None:
+        logger.info("playing %s, a minute or two", soundfont)
+        played, arrays = midi_recordings(soundfont)
+        store.add(arrays)
+        made += played
     return train + made, held_out, store
 
 
@@ -235,6 +246,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--runs", type=Path, default=Path("train-runs"), help="folder of this run's log and checkpoints"
     )
+    parser.add_argument("--soundfont", type=Path, help="General MIDI (.sf2) to play more instruments with")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the whole run, resumed parts included")
     parser.add_argument("--core", choices=tuple(CONFIGS), default="linear")
@@ -257,10 +269,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(1)
-    train, held_out, store = open_corpus(options.data, options.cache or options.runs / "cache")
+    train, held_out, store = open_corpus(options.data, options.cache or options.runs / "cache", options.soundfont)
     concepts = vocabulary(train)
     plan = Plan(minutes=options.minutes, batch=options.batch, questions=options.questions, rate=options.rate,
-                seed=options.seed)  # fmt: skip
+                seed=options.seed, soundfont=options.soundfont.name if options.soundfont else "")  # fmt: skip
     config = CONFIGS[options.core](**options.sizes)
     trainer = Trainer(QueriedSeparator(concepts, config), plan, options.device)
     if options.resume:

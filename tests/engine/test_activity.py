@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.activity import BEGIN_HOPS, END_HOPS, ActivityGate, ActivityRecord, find_soundings, hop_powers
+from engine.activity import LIVE, ActivityGate, ActivityRecord, find_soundings, hop_powers
 
 
 def changes(probability: list[float], group: int = 1, power: list[float] | None = None) -> list[tuple[int, str]]:
@@ -26,9 +26,9 @@ def test_begins_and_ends_where_the_run_began(group: int) -> None:
 
 
 def test_a_blip_and_a_pause_are_no_change() -> None:
-    blip = [0.1] * 10 + [0.9] * (BEGIN_HOPS - 1) + [0.1] * 40
+    blip = [0.1] * 10 + [0.9] * (LIVE.begin_hops - 1) + [0.1] * 40
     assert changes(blip) == []
-    pause = [0.9] * 10 + [0.1] * (END_HOPS - 1) + [0.9] * 10
+    pause = [0.9] * 10 + [0.1] * (LIVE.end_hops - 1) + [0.9] * 10
     assert changes(pause) == [(0, "start")]
 
 
