@@ -173,12 +173,13 @@ silence trimmed, mixed. No recording is contained in the weights' files or in th
 
 
 def _made(soundfont: str) -> str:
-    played = (
-        f"\nInstruments were also played from the soundfont {soundfont} (`export/train/general_midi.py`; FluidR3_GM is by"
-        "\nFrank Wen and others, MIT licence): tunes, chords and strokes, never held out."
-    )
-    return f"""sirens, alarms, telephones, car horns, bells, wind and nameless noises made by formula
-(`export/train/procedural.py`), which are never held out. No synthetic voice was trained on.{played if soundfont else ""}"""
+    text = """sirens, alarms, telephones, car horns, bells, wind and nameless noises made by formula
+(`export/train/procedural.py`), which are never held out. No synthetic voice was trained on."""
+    if not soundfont:
+        return text
+    return f"""{text}
+Instruments were also played from the soundfont {soundfont} (`export/train/general_midi.py`; FluidR3_GM is
+by Frank Wen and others, MIT licence): tunes, chords and strokes, never held out."""
 
 
 def _limits() -> str:
@@ -202,9 +203,9 @@ def _training(run: Mapping[str, Any], name: str) -> str:
     return f"""## Training
 
 The last run, on top of those that `export/train/RUNS.md` tells of: {run["steps"]:,} steps of {plan["batch"]} mixtures
-of 2 s (one thread for the network in bfloat16, one for mixing), on two cores shared with other work: {core_hours:.2f} core hours as the process itself counted them, about
-{energy_wh:.0f} Wh if a core takes {WATTS_PER_CORE:.0f} W (a guess for a datacentre CPU). Trials that were thrown away
-are not counted. Again, from the repository's root:
+of 2 s (one thread for the network in bfloat16, one for mixing), on two cores shared with other work:
+{core_hours:.2f} core hours as the process itself counted them, about {energy_wh:.0f} Wh if a core takes
+{WATTS_PER_CORE:.0f} W (a guess for a datacentre CPU). Trials that were thrown away are not counted. Again, from the repository's root:
 
     python -m export.train.separator --data DIR --runs train-runs --minutes N
     python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR --per-concept 40 --json scores.json
