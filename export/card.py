@@ -205,7 +205,8 @@ def _training(run: Mapping[str, Any], name: str) -> str:
 The last run, on top of those that `export/train/RUNS.md` tells of: {run["steps"]:,} steps of {plan["batch"]} mixtures
 of 2 s (one thread for the network in bfloat16, one for mixing), on two cores shared with other work:
 {core_hours:.2f} core hours as the process itself counted them, about {energy_wh:.0f} Wh if a core takes
-{WATTS_PER_CORE:.0f} W (a guess for a datacentre CPU). Trials that were thrown away are not counted. Again, from the repository's root:
+{WATTS_PER_CORE:.0f} W (a guess for a datacentre CPU). Trials that were thrown away are not counted. Again, from the
+repository's root:
 
     python -m export.train.separator --data DIR --runs train-runs --minutes N
     python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR --per-concept 40 --json scores.json
