@@ -28,7 +28,7 @@ HOP_S = 0.01
 @dataclass(frozen=True, slots=True)
 class LiveRules:
     """When it began and ended, live. Hops of 10 ms; `audible_db`: how far below its loudest a target may fall before it
-    counts as silent; `forgets_db`: how fast its loudest is forgotten, a hop; `follows`: share of a new hop in the level.
+    counts as silent; `forgets_db`: how fast its loudest is forgotten, a hop; `follows`: its share of the level.
     """
 
     begins_above: float = 0.7

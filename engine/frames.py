@@ -66,6 +66,7 @@ class Work:
         end: sample index (model rate) at which the stream ends, once that is known: what the window holds behind it is
             padding.
         marks: `(slots, frames)`, for a program with latent frames: the hint of each frame of the window.
+        origin: where the stream's sample 0 lies in the whole session (model rate); not 0 behind a flush or a gap.
     """
 
     slots: tuple[int, ...]
@@ -77,6 +78,7 @@ class Work:
     live: bool = True
     end: int | None = None
     marks: NDArray[np.int8] | None = None
+    origin: int = 0
 
     @property
     def rows(self) -> int:

@@ -42,7 +42,12 @@ class Box:
 
 
 class Pictures(Protocol):
-    """A visual prompt: pictures of what is meant, all else black, one for each latent frame of a model, in order."""
+    """A visual prompt: pictures of what is meant, all else black, one for each latent frame of a model, in order.
+
+    The first belongs to the session's first sample, whenever it is asked for; neither a flush nor a gap in the sound
+    winds the film back. It is read through once: targets of one session may share it, also from one update to the next,
+    but who drops it and wants it again gives another that begins anew.
+    """
 
     def next(self, count: int, side: int) -> NDArray[np.uint8]:
         """The pictures of the next `count` frames, `(count, side, side, 3)`; the last one is held where they end."""

@@ -105,7 +105,8 @@ class Segment:
         self.start = start
         self.base = converted_count(start, input_rate, output_rate)
         """Output-rate pts of the segment's first sample."""
-        self.separator = Separator(audio, channels, slots, hint_of, live, least_hops)
+        origin = converted_count(start, input_rate, audio.sample_rate)
+        self.separator = Separator(audio, channels, slots, hint_of, live, least_hops, origin)
         self._least = least_hops
         self._resampler = _resampler(channels, input_rate, audio.sample_rate)
         self._reference = RingBuffer(channels, output_rate // 4) if reference else None

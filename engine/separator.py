@@ -61,6 +61,7 @@ class Separator:
         hint_of: activity hints, or None when there are none.
         live: works of a live stream go before those of files.
         least_hops: hops that a work has at least, a power of two: more than one costs less for each and comes later.
+        origin: index of the stream's first sample in the whole session (model rate).
     """
 
     def __init__(
@@ -71,12 +72,13 @@ class Separator:
         hint_of: HintOf | None = None,
         live: bool = True,
         least_hops: int = 1,
+        origin: int = 0,
     ) -> None:
         self._audio = audio
         # Plain attributes: these are read several times for every hop of every stream.
         self._hop, self._latency, self._history = audio.hop, audio.latency, audio.history
         self._live = live
-        self._least = least_hops
+        self._least, self._origin = least_hops, origin
         self.hint_of = hint_of
         self.slots = tuple(slots)
         self.end: int | None = None
@@ -92,12 +94,11 @@ class Separator:
         self._pending = self._hurried = False
         self._coming: tuple[int, ...] = ()
         self._primed = 0
-        self._under_way = False
-
-    @property
-    def position(self) -> int:
-        """pts of the next hop that comes out, model rate."""
-        return max(self._next, 0)
+        self._under_way: Work | None = None
+        self._overtaken: Work | None = None
+        """A work that was under way when the coming slots changed: it says nothing of the present ones of that name."""
+        self._joins_at = self._next
+        """The coming slots join no hop before this one."""
 
     @property
     def received(self) -> int:
@@ -114,10 +115,14 @@ class Separator:
         self._ring.push(samples)
         self._arrivals.append((self._ring.end, due_s))
 
-    def prepare(self, slots: Sequence[int]) -> None:
+    def prepare(self, slots: Sequence[int]) -> int:
         """Let `slots` hear the last second, then run beside the present ones for one hop (`Stretch.joined`).
 
         Without slots only that one joint hop is arranged. A second call replaces the first.
+
+        Returns:
+            pts (model rate) of that joint hop. It is a later one only where a second call comes before the first took
+            effect, and the priming then has to wait for hops that are behind.
         """
         self._hurried = self._pending
         self._pending = True
@@ -128,6 +133,18 @@ class Separator:
         self._primed = self._next - max(min(behind, reach), 0) * self._hop
         if not self._coming:
             self._primed = self._next
+        self._overtaken = self._under_way
+        self._joins_at = self._earliest_joint()
+        return max(self._joins_at, 0)
+
+    def _earliest_joint(self) -> int:
+        work = self._under_way
+        if work is None:
+            return self._next
+        if not self._coming and work.slots == self.slots and work.hops == self._least:
+            return self._next  # it runs all that the joint hop needs, and no more hops than that
+        # Its slots were chosen before: whoever comes now joins behind it. Priming ends before the next hop.
+        return max(work.pts + work.hops * self._hop, self._next)
 
     def settle(self, slots: Sequence[int]) -> None:
         """From the next work on, only `slots` run."""
@@ -136,7 +153,7 @@ class Separator:
     @property
     def ready(self) -> bool:
         """Whether `next_work` would return one."""
-        return not self._under_way and (self._available() >= self._least or self._priming or self._leading)
+        return self._under_way is None and (self._available() >= self._least or self._priming or self._leading)
 
     @property
     def _leading(self) -> bool:
@@ -169,9 +186,11 @@ class Separator:
         if self._priming and not (self._hurried and available > self._least):
             slots, pts = self._coming, self._primed
             available = min((self._next - self._primed) // self._hop, PRIMING_HOPS)
-        elif self._pending and not self._priming:
+        elif self._pending and not self._priming and self._next >= self._joins_at:
             slots = (*self.slots, *self._coming)
-            available = self._least
+            available = min(available, self._least)  # the lead-in may be shorter
+        elif self._next < self._joins_at:  # a work that was taken back: its hops once more, as it was told
+            available = min(available, (self._joins_at - self._next) // self._hop)
         # Powers of two: few shapes for the runtime, and works of different streams fall into the same group.
         hops = 1 << (min(available, max(most_hops, self._least)).bit_length() - 1)
         begin = pts - self._history
@@ -179,8 +198,8 @@ class Separator:
             return self._framed_work(slots, pts, begin, hops, self._frame)
         hints, hops = self._hints(slots, pts, hops)
         end = pts + (hops - 1) * self._hop + self._latency
-        self._under_way = True
-        return Work(slots, pts, self._ring.read(begin, end), hops, hints, self._due(pts), self._live)
+        self._under_way = Work(slots, pts, self._ring.read(begin, end), hops, hints, self._due(pts), self._live)
+        return self._under_way
 
     def _framed_work(self, slots: tuple[int, ...], pts: int, begin: int, hops: int, frame: int) -> Work:
         """A work with a hint for every frame of its window instead of one for all of it."""
@@ -188,13 +207,16 @@ class Separator:
         marks = None
         if (hint_of := self.hint_of) is not None:
             marks = np.array([[hint_of(slot, at) for at in range(begin, end, frame)] for slot in slots], np.int8)
-        self._under_way = True
         window, due_s = self._ring.read(begin, end), self._due(pts)
-        return Work(slots, pts, window, hops, (0,) * len(slots), due_s, self._live, self.end, marks)
+        hints = (0,) * len(slots)
+        self._under_way = Work(
+            slots, pts, window, hops, hints, due_s, self._live, self.end, marks, self._origin
+        )  # fmt: skip
+        return self._under_way
 
     def take_back(self) -> None:
         """The work under way came to nothing: `next_work` gives it once more."""
-        self._under_way = False
+        self._under_way = None
 
     def _hints(self, slots: tuple[int, ...], pts: int, hops: int) -> tuple[tuple[int, ...], int]:
         if self.hint_of is None:
@@ -217,13 +239,15 @@ class Separator:
     def accept(self, result: Result) -> Stretch | None:
         """Take a work's result; the stretch it gave, or None for priming and for the lead-in before sample 0."""
         work = result.work
-        self._under_way = False
+        self._under_way = None
         if work.pts < self._next:
-            # Priming. An update in between may have asked for other slots: what these learned then counts for nothing.
-            if work.slots == self._coming:
+            # Priming. An update in between may have asked for other slots, or for a slot of the same number that was
+            # given to another target: what it learned then counts for nothing.
+            if work.slots == self._coming and work is not self._overtaken:
                 self._primed = work.pts + work.hops * self._hop
             return None
-        joined = self._pending and work.slots == (*self.slots, *self._coming)
+        # By the pts too: a slot's number alone does not say that it still listens for the same.
+        joined = self._pending and work.pts >= self._joins_at and work.slots == (*self.slots, *self._coming)
         if joined:
             self._pending = False
             self._coming = ()

@@ -178,11 +178,12 @@ class Session:
             self._prepare(segment)
         return segment
 
-    def _prepare(self, segment: Segment) -> None:
-        """Let the coming plan's new slots hear the past, from a state that has heard nothing."""
+    def _prepare(self, segment: Segment) -> int:
+        """Let the coming plan's new slots hear the past, from a state that has heard nothing; the pts (model rate) of
+        the hop in which they join."""
         for slot in self._targets.arriving:
             self._bundle.program.reset(slot)
-        segment.separator.prepare(self._targets.arriving)
+        return segment.separator.prepare(self._targets.arriving)
 
     def _hints(self, start: int) -> HintOf | None:
         # A latent frame is marked by where it begins, as the models with frames were trained.
@@ -230,9 +231,8 @@ class Session:
         self._activity.follow(name for name in self._targets.indices if name != TAKEN)
         segment = self._segment
         segment.separator.hint_of = self._hints(segment.start)
-        self._prepare(segment)
-        position = converted_count(segment.separator.position, self._audio.sample_rate, self._output_rate)
-        return segment.base + (position if segment.limit is None else min(position, segment.limit))
+        joins_at = converted_count(self._prepare(segment), self._audio.sample_rate, self._output_rate)
+        return segment.base + (joins_at if segment.limit is None else min(joins_at, segment.limit))
 
     # --- the batcher's side -----------------------------------------------------------------------------------
 

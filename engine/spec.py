@@ -23,6 +23,9 @@ MODELS_FOLDER = Path(__file__).parent / "models"
 
 DEFAULT_MODEL = "linear192"
 
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+"""What a bundle may be called."""
+
 MODE_ALIASES = {"fast": "low_latency"}
 """What others call a mode → its name in `FlowSpec.modes`."""
 
@@ -105,6 +108,18 @@ class FlowMode(_Frozen):
     steps: int = Field(gt=0, le=1000)
 
 
+class PlanLimits(_Frozen):
+    """What the bundle's TensorRT plans (`velocity@FRAMES`) were built for at most; beyond it the plain graph runs.
+
+    The defaults are those of the exporter, and of bundles from before it wrote them down.
+    """
+
+    most_rows: int = Field(default=16, gt=0)
+    """Rows of one call."""
+    most_tokens: int = Field(default=64, gt=0)
+    """Tokens of the longest prompt in it: prompts are phrases of a few words."""
+
+
 class FlowSpec(_Frozen):
     """What a `flow_audio` bundle says beyond any other: sizes of its graphs' tensors, and its modes.
 
@@ -121,6 +136,7 @@ class FlowSpec(_Frozen):
     encoder_margin: int = Field(ge=0)
     decoder_margin: int = Field(ge=0)
     max_tokens: int = Field(gt=0)
+    plans: PlanLimits = PlanLimits()
     modes: dict[str, FlowMode]
     default_mode: str
     file_mode: str
@@ -162,7 +178,7 @@ class ModelSpec(_Frozen):
     """
 
     format: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
+    name: str = Field(pattern=NAME_PATTERN)
     version: str
     description: str
     licence: str

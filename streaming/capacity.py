@@ -62,6 +62,11 @@ class Capacity:
         return self._spread * (self._fixed_s + self._each_s * rows)
 
     @property
+    def costs_s(self) -> tuple[float, float]:
+        """95th percentile of what a tick takes before its first hop, and for each hop of a row."""
+        return self._spread * self._fixed_s, self._spread * self._each_s
+
+    @property
     def most_rows(self) -> int:
         """Rows up to which a tick stays within the limit."""
         return max(int((self.limit_s / self._spread - self._fixed_s) / self._each_s), 0)

@@ -213,7 +213,14 @@ class LiveServer:
         return self._ready and self.worker.alive
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
-        """Whether a new session would be taken, and why not."""
+        """Whether a new session would be taken, and why not: the body of `/readyz`.
+
+        `room` is how many rows of the graph (one a target and channel) a new session may take, and `limited_by` what
+        comes to its end first: `max_sessions`; `rows`, those that run already fill the tick up to its limit; or `tick`,
+        which takes longer than its limit allows with a single row. The numbers behind it, in milliseconds:
+        `tick_limit_ms`, and the 95th percentiles `tick_before_rows_ms` and `tick_row_ms`, of what a tick takes before
+        its first row and for each.
+        """
         if not self._ready:
             return False, {"ready": False, "reason": "starting"}
         worker, settings = self.worker, self.settings
@@ -226,6 +233,7 @@ class LiveServer:
         elif len(self.sessions) >= settings.max_sessions or (self.sessions and not worker.room):
             reason = "no capacity"
         bundle = worker.bundle
+        before_rows_s, row_s = worker.costs_s
         body: dict[str, Any] = {
             "ready": reason is None,
             "model": bundle.spec.name,
@@ -236,9 +244,19 @@ class LiveServer:
             "max_sessions": settings.max_sessions,
             "step_p95_ms": round(1000.0 * worker.step_p95_s, 3),
             "tick_limit_ms": round(1000.0 * worker.limit_s, 3),
+            "tick_before_rows_ms": round(1000.0 * before_rows_s, 3),
+            "tick_row_ms": round(1000.0 * row_s, 4),
             "room": worker.room,
+            "limited_by": self._limited_by(before_rows_s + row_s),
             "load": round(worker.load, 3),
         }
         if reason is not None:
             body["reason"] = reason
         return reason is None, body
+
+    def _limited_by(self, least_tick_s: float) -> str:
+        """What a crowd of sessions would meet first; `least_tick_s`: a tick of one row."""
+        worker = self.worker
+        if self.settings.max_sessions - len(self.sessions) <= worker.room:
+            return "max_sessions"
+        return "tick" if least_tick_s > worker.limit_s else "rows"

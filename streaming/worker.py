@@ -117,6 +117,12 @@ class Worker:
         """How long the 95th percentile of a tick may become that carries a call of everyone."""
         return self._capacity.limit_s
 
+    @property
+    def costs_s(self) -> tuple[float, float]:
+        """Of that: what a tick takes before its first row, and for each row (a call of all its hops)."""
+        before_s, hop_s = self._capacity.costs_s
+        return before_s, self._hops_per_call * hop_s
+
     def post(self, stream: Stream, call: Callable[[Any, float], None], argument: Any, now_s: float) -> None:
         """Have `call(argument, now_s)` made on the inference thread; in the order of posting."""
         self._gathered.append((stream, call, argument, now_s))

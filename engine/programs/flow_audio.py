@@ -97,8 +97,15 @@ class FlowProgram:
     ) -> None:
         """Set the phrase, the pictures and the noise that a slot goes by; what was made for others is forgotten."""
         assert isinstance(query, str), "this program reads words"
-        seen = None if pictures is None else Seen(pictures, self._graphs, self._flow.video)
+        seen = None if pictures is None else self._seen(pictures)
         self._slots[slot] = Slot(query, seen, predicts and self.hears, seed)
+
+    def _seen(self, pictures: Pictures) -> Seen:
+        """The features of a film that can be read only once: who goes by the same one shares them."""
+        for slot in self._slots.values():
+            if slot.seen is not None and slot.seen.shows(pictures):
+                return slot.seen
+        return Seen(pictures, self._graphs, self._flow.video)
 
     def warm(self) -> None:
         """One whole window, so that no live one pays for what a first call costs."""

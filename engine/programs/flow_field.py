@@ -146,7 +146,10 @@ class FlowField:
             EngineFault: a graph failed.
         """
         made: dict[int, Floats] = {}
-        for numbers in _alike(rows, lambda row: len(row.mix)):
+        # By phrase: what is kept of a batch's prompts (`Phrases.memory`) then serves whoever's rows come first.
+        order = sorted(range(len(rows)), key=lambda number: rows[number].phrase)
+        for places in _alike(order, lambda number: len(rows[number].mix)):
+            numbers = [order[place] for place in places]
             solved = yield from self._solved([rows[number] for number in numbers])
             made.update(zip(numbers, solved, strict=True))
         return [made[number] for number in range(len(rows))]
@@ -155,8 +158,7 @@ class FlowField:
         flow, frames = self._flow, len(rows[0].mix)
         feeds = {name: self._graphs.hold(array) for name, array in self._window(rows, frames).items()}
         phrases = tuple(row.phrase for row in rows)
-        plan = f"velocity@{frames}"
-        graph = plan if self._graphs.runs(plan) else "velocity"
+        graph = self._graph(phrases, frames)
         steps = solving(
             self._mode.solver,
             self._mode.steps,
@@ -172,6 +174,14 @@ class FlowField:
             except StopIteration as end:
                 solved: Floats = end.value
                 return solved
+
+    def _graph(self, phrases: tuple[str, ...], frames: int) -> str:
+        """The plan for windows of that many frames, where it runs here and takes such a batch; else the plain graph."""
+        plan, limits = f"velocity@{frames}", self._flow.plans
+        if len(phrases) > limits.most_rows or not self._graphs.runs(plan):
+            return "velocity"
+        longest = max(len(self._phrases.tokens(phrase)) for phrase in set(phrases))
+        return plan if longest <= limits.most_tokens else "velocity"
 
     def _window(self, rows: Sequence[Row], frames: int) -> dict[str, NDArray[np.generic]]:
         """What every evaluation of a window is fed beside the prompt."""

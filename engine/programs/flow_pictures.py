@@ -1,5 +1,5 @@
-"""A visual prompt as features by latent frame: each picture goes through the vision graph once, and is forgotten when
-no window reaches back to it."""
+"""A visual prompt as features by latent frame of the session: each picture goes through the vision graph once, and is
+forgotten when no window reaches back to it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_PICTURES = 16
 
 
 class Seen:
-    """The features of one visual prompt.
+    """The features of one visual prompt, for all slots of a session that go by it.
 
     Args:
         pictures: read from its first frame on.
@@ -34,6 +34,10 @@ class Seen:
         self._side = graphs.width(VISION, "pictures")
         self._first = 0
         self._features: Floats = np.zeros((0, width), np.float32)
+
+    def shows(self, pictures: Pictures) -> bool:
+        """Whether it reads this film."""
+        return self._pictures is pictures
 
     def window(self, first: int, end: int) -> Calls[Floats]:
         """Features `(width, frames)` of the frames `[first, end)`.

@@ -66,6 +66,7 @@ class Job:
         tails: what each slot's next window is joined to.
         marked: (slot, channel) → the watermark's state.
         faulty: something was not finite, and is silence instead.
+        begun: the session's frame with which the stream began: of it the pictures are counted.
     """
 
     work: Work
@@ -83,13 +84,15 @@ class Job:
     tails: list[Samples | None] = field(default_factory=list)
     marked: dict[tuple[int, int], Floats] = field(default_factory=dict)
     faulty: bool = False
+    begun: int = 0
 
     @classmethod
     def of(cls, work: Work, slots: list[Slot], audio: AudioSpec) -> Job:
         """The window is copied: the caller pushes into its ring while the step still runs."""
         outputs = np.zeros((len(slots), len(work.window), work.hops * audio.hop), np.float32)
         windows = windows_of(work, audio)
-        return cls(work, slots, mid_side(work.window), work.pts - audio.history, windows, outputs)
+        begun = work.origin // audio.grain
+        return cls(work, slots, mid_side(work.window), work.pts - audio.history, windows, outputs, begun=begun)
 
     def window(self, hop: int) -> Window:
         """The window of a hop that has one."""
@@ -157,7 +160,7 @@ class FlowStep:
 
     def _solved(self, jobs: Sequence[Job]) -> Calls[None]:
         rows: list[Row] = []
-        watching: list[tuple[Slot, Window]] = []
+        watching: list[tuple[Slot, Window, int]] = []
         places: dict[tuple[int, int, int, int], int] = {}
         wanted: list[tuple[Job, tuple[int, int, int], int]] = []
         for job in jobs:
@@ -174,13 +177,13 @@ class FlowStep:
                     place = places.setdefault((id(slot), part, window.first, window.end), len(rows))
                     if place == len(rows):
                         rows.append(Row(slot.phrase, window.first, mix, self._marks(job, number, window), slot.seed))
-                        watching.append((slot, window))
+                        watching.append((slot, window, job.begun))
                     wanted.append((job, (number, hop, part), place))
-        for number, (slot, window) in enumerate(watching):
+        for number, (slot, window, begun) in enumerate(watching):
             if slot.seen is not None:
-                video = yield from slot.seen.window(window.first, window.end)
+                video = yield from slot.seen.window(begun + window.first, begun + window.end)
                 rows[number] = replace(rows[number], video=video)
-        heard = yield from self._heard(rows, [slot for slot, _ in watching])
+        heard = yield from self._heard(rows, [slot for slot, _, _ in watching])
         solved = yield from self._field.solve(rows)
         for job, key, place in wanted:
             job.latents[key] = solved[place][:, : self._flow.latent]
@@ -286,7 +289,7 @@ class FlowStep:
                     slot.solved[part] = (window.first, window.end, latents, job.heard_in.get((of, hop, part)))
             windows = [window for window in job.windows if window]
             if slot.seen is not None and windows:
-                slot.seen.forget(windows[0].first)
+                slot.seen.forget(job.begun + windows[0].first)
             for (of, channel), state in job.marked.items():
                 if of == number:
                     slot.marked[channel] = state

@@ -25,9 +25,13 @@ EXTRA = "winnow-live[sam-audio-live]"
 MOST_PHRASES = 256
 """Whose features are remembered."""
 
-MOST_BYTES = 512 << 20
-"""Of keys and values that are remembered. On the base model a phrase of 8 tokens takes 2 MB for each time, so 70 MB for
-the 32 times of 16 midpoint steps."""
+MOST_BYTES = 1 << 30
+"""Of keys and values that are remembered, in float32. For each token and time they are 2 · layers · dim numbers: on the
+base model (16 layers of 2,048) a row of 8 tokens takes 2.1 MB, so 69 MB for the 32 times of 16 midpoint steps
+(`quality`); on the large one (22 of 2,816) 4.0 and 129 MB. In stereo a phrase is two rows, mid and side.
+
+A window goes through its times in turn, so that a budget which is a little too small keeps nothing that is asked for
+next: this one holds 15 rows of the base model, nearly a full batch, and 8 of the large one."""
 
 MEMORY = ("keys", "values", "modulation", "final")
 

@@ -26,6 +26,12 @@ PROVIDERS = {
 }
 """Names a person may ask for, best first."""
 
+_PROVIDER_OPTIONS = {
+    # ONNX Runtime's own choice, EXHAUSTIVE, times every convolution algorithm anew, for seconds, whenever a window or
+    # batch of a new size comes: in the middle of a live stream.
+    PROVIDERS["cuda"]: {"cudnn_conv_algo_search": "HEURISTIC"},
+}
+
 _OUTPUTS = ("mask", "active")
 
 
@@ -77,7 +83,7 @@ def open_session(
             raise EngineFault(f"provider {provider!r} is not in this build of ONNX Runtime (it has {offered})")
     refused: list[str] = []
     for name in wanted:
-        session = ort.InferenceSession(str(path), options, providers=[name])
+        session = ort.InferenceSession(str(path), options, providers=[(name, _PROVIDER_OPTIONS.get(name, {}))])
         if session.get_providers()[0] == name:
             note = f"{', '.join(refused)} did not load; running on {name}, much slower" if refused else None
             return session, note

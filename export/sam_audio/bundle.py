@@ -4,12 +4,13 @@ is complete."""
 from __future__ import annotations
 
 import gc
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from engine.errors import BadInput
-from engine.spec import FlowSpec, ModelSpec, write_spec
+from engine.spec import NAME_PATTERN, FlowSpec, ModelSpec, write_spec
 from export.models.sam_audio.codec import DECODER_CONTEXT, ENCODER_CONTEXT
 from export.models.sam_audio.config import SamAudioConfig
 from export.models.sam_audio.spans import TOKENS
@@ -19,7 +20,7 @@ from export.sam_audio.onnx_file import write_graph
 from export.sam_audio.order import Made, Order, Work
 from export.sam_audio.precision import PRECISIONS, narrow
 from export.sam_audio.sources import Source
-from export.sam_audio.tensorrt import build_plan, require_tensorrt
+from export.sam_audio.tensorrt import build_plan, plan_limits, require_tensorrt
 from export.sam_audio.tokenizer import write_tokenizer
 
 CODEC_GRAPHS = ("encoder", "decoder")
@@ -33,12 +34,16 @@ def export_bundle(order: Order, tell: Tell) -> ModelSpec:
     Raises:
         CheckpointError: the checkpoint or T5 cannot be used; names the file, field or keys.
         MissingDependency: a package is not installed, TensorRT among them where plans are asked for.
+        PlanRefused: TensorRT could not build a plan.
         ParityError: a graph does not compute what the model computes.
-        BadInput: `out` is there already, or a value of the order is unknown.
+        BadInput: `out` is there already, or a value of the order cannot be; before anything is done.
         OSError: the disk.
     """
     _check(order)
     source = Source.open(order.checkpoint, order.t5)
+    if skipped := source.skipped(vision=source.has_vision if order.vision is None else order.vision):
+        counts = ", ".join(f"{name}.* ({count})" for name, count in sorted(skipped.items()))
+        tell(f"weights of the checkpoint that are not read: {counts}")
     order = replace(order, t5=source.t5, vision=source.has_vision if order.vision is None else order.vision)
     work = Work.open(order)
     stages = source.stages(
@@ -90,6 +95,15 @@ def _check(order: Order) -> None:
             raise BadInput(field, f"one of {', '.join(PRECISIONS)}", getattr(order, field))
     if order.codec_precision == "bfloat16":
         raise BadInput("codec_precision", "float32 or float16 (bfloat16 leaves audible noise)", "bfloat16")
+    if order.name is not None and re.fullmatch(NAME_PATTERN, order.name) is None:
+        expected = "1 to 64 of the characters a-z 0-9 . _ -, a letter or digit first"
+        raise BadInput("name", expected, order.name)
+    if order.max_batch < 1:
+        raise BadInput("max_batch", "at least 1", order.max_batch)
+    for field in ("t5", "spans", "judge"):
+        folder = getattr(order, field)
+        if folder is not None and not folder.is_dir():
+            raise BadInput(field, "a folder that is there", str(folder))
     if order.windows_s:
         require_tensorrt()  # before the minutes that the rest takes
     if order.out.exists() and not order.replace:
@@ -99,10 +113,10 @@ def _check(order: Order) -> None:
 def _finish(order: Order, source: Source, work: Work) -> ModelSpec:
     """Everything that is no graph; the spec comes last."""
     folder, config = work.folder, source.config
-    text = [write_tokenizer(source.t5, folder), *card.write_licence(order.checkpoint, folder)]
+    text = [write_tokenizer(source.t5, folder), *card.write_licence(order.checkpoint, folder, work.made)]
     for part, encoder in (("spans", order.spans), ("judge", order.judge)):
         text += [write_tokenizer(encoder, folder, f"{part}_tokenizer.json")] if encoder else []
-    flow = _flow(config)
+    flow = _flow(config, order)
     measured = {key: value for made in work.made.values() for key, value in made.parity.items()}
     spec = ModelSpec(
         name=order.bundle_name,
@@ -122,7 +136,7 @@ def _finish(order: Order, source: Source, work: Work) -> ModelSpec:
     return write_spec(folder, spec, (*files, *text, "CARD.md"))
 
 
-def _flow(config: SamAudioConfig) -> FlowSpec:
+def _flow(config: SamAudioConfig, order: Order) -> FlowSpec:
     codec = config.audio_codec
     return FlowSpec.model_validate(
         {
@@ -135,6 +149,7 @@ def _flow(config: SamAudioConfig) -> FlowSpec:
             "encoder_margin": ENCODER_CONTEXT,
             "decoder_margin": DECODER_CONTEXT,
             "max_tokens": config.text_encoder.max_length,
+            "plans": plan_limits(order.max_batch),
             "modes": modes.MODES,
             "default_mode": modes.DEFAULT_MODE,
             "file_mode": modes.FILE_MODE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ COPY_FILE = "LICENSE.SAM"
 WORDS = """Weights converted from a SAM Audio checkpoint stay under Meta's SAM License, which whoever makes a bundle
 accepted with the checkpoint. Converting them (ONNX, 16 bits, TensorRT) changes nothing of that."""
 
+T5_LINE = "- `text.onnx` and `tokenizer.json` are T5's (google-t5/t5-base), Apache-2.0."
+SPANS_LINE = "- `spans.onnx` and `spans_tokenizer.json` are PE-A-Frame's (facebook/pe-a-frame-*), Apache-2.0."
+JUDGE_LINE = "- `judge.onnx` and `judge_tokenizer.json` are SAM Audio Judge's (facebook/sam-audio-judge), SAM License."
+
 NOTE = f"""# Licence
 
 {WORDS}
@@ -26,14 +31,16 @@ NOTE = f"""# Licence
 - Passing it on is allowed under that same licence only, with a copy of it.
 - The licence names uses it does not allow (among them military, nuclear, espionage, illegal weapons) and asks that
   publications acknowledge the use of SAM Audio. Read it: this summary replaces nothing.
-- `text.onnx` and `tokenizer.json` are T5's (google-t5/t5-base), Apache-2.0.
+{{parts}}
 - Winnow's code, which made and runs this, is Apache-2.0. Winnow ships no SAM Audio weights.
 """
 
 
-def write_licence(checkpoint: Path, folder: Path) -> list[str]:
-    """The note, and a copy of the checkpoint's own licence file where it has one; the files' names."""
-    (folder / NOTE_FILE).write_text(NOTE, encoding="utf-8")
+def write_licence(checkpoint: Path, folder: Path, graphs: Container[str]) -> list[str]:
+    """The note on what is in a bundle of these graphs, and a copy of the checkpoint's own licence file where it has
+    one; the files' names."""
+    lines = [T5_LINE] + [line for name, line in (("spans", SPANS_LINE), ("judge", JUDGE_LINE)) if name in graphs]
+    (folder / NOTE_FILE).write_text(NOTE.format(parts="\n".join(lines)), encoding="utf-8")
     for path in sorted(checkpoint.glob("LICENSE*")):
         if path.is_file():
             shutil.copyfile(path, folder / COPY_FILE)

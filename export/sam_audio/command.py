@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 from engine.errors import BadInput, BundleError, CallerError, WinnowError
-from export.models.sam_audio.errors import CheckpointError, MissingDependency
+from engine.spec import PlanLimits
+from export.models.sam_audio.errors import CheckpointError, LibraryFailed, MissingDependency
 from export.sam_audio.card import WORDS
 
 OUR_FAULT, CALLERS_FAULT, INTERRUPTED = 1, 2, 130
@@ -54,10 +56,16 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--tensorrt", metavar="SECONDS", help="build plans for windows of these lengths (5,12) on this machine's GPU"
     )
-    parser.add_argument("--max-batch", type=int, default=16, help="largest batch of the plans (default: 16)")
+    parser.add_argument(
+        "--max-batch",
+        type=int,
+        default=PlanLimits().most_rows,
+        help="largest batch of the plans (default: %(default)s); larger ones run on the plain graph, slower",
+    )
     parser.add_argument("--name", help="the bundle's name (default: CHECKPOINT's)")
     parser.add_argument("--replace", action="store_true", help="OUT gives way once the new bundle is complete")
     parser.add_argument("--threads", type=int, default=0, help="threads of torch (default: its own choice)")
+    parser.add_argument("--verbose", action="store_true", help="after an error, where it came from")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.set_defaults(run=run)
 
@@ -82,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _exported(options: argparse.Namespace) -> dict[str, Any]:
     windows_s = _windows(options.tensorrt)
+    if options.threads < 0:
+        raise BadInput("--threads", "0 or more", options.threads)
     import torch
 
     from export.parity import ParityError
@@ -110,8 +120,19 @@ def _exported(options: argparse.Namespace) -> dict[str, Any]:
         spec = export_bundle(order, _say)
     except ParityError as error:
         raise WinnowError(f"the export was stopped: {error}") from error
+    except _libraries_errors() as error:
+        raise LibraryFailed(error) from error
     _say(f"{options.out}: {len(spec.graphs)} graphs; read its CARD.md and LICENSE.md before you pass it on")
     return {"bundle": str(options.out), "name": spec.name, "licence": spec.licence, "parity": spec.parity}
+
+
+def _libraries_errors() -> tuple[type[Exception], ...]:
+    """What torch and ONNX Runtime raise when they give up: no memory, no kernel, no library of the device's."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+
+    # ONNX Runtime has a class for each kind of failure, and no base of its own for them.
+    own = [kind for kind in vars(runtime).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (RuntimeError, MemoryError, *own)
 
 
 def _windows(text: str | None) -> tuple[float, ...]:
@@ -135,4 +156,6 @@ def _failed(options: argparse.Namespace, error: Exception, code: str, status: in
         print(json.dumps({"error": {"code": code, "message": str(error)}}))
     else:
         _say(f"winnow export: {error}")
+    if options.verbose:
+        traceback.print_exception(error)
     return status

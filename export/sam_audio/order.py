@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from engine.spec import PlanLimits
 
 DONE_FILE = "done.json"
 
@@ -27,7 +30,7 @@ class Order:
         spans: folder of PE-A-Frame, or None to leave the span predictor out.
         judge: folder of SAM Audio Judge, or None to leave it out.
         windows_s: lengths of windows to build TensorRT plans for, in seconds.
-        max_batch: the plans' largest batch.
+        max_batch: the plans' largest batch; larger ones run on the plain graph.
         name: the bundle's; the checkpoint folder's if None.
         replace: an old bundle at `out` gives way, once the new one is complete.
     """
@@ -42,15 +45,17 @@ class Order:
     spans: Path | None = None
     judge: Path | None = None
     windows_s: tuple[float, ...] = ()
-    max_batch: int = 16
+    max_batch: int = PlanLimits().most_rows
     name: str | None = None
     replace: bool = False
 
     @property
     def bundle_name(self) -> str:
-        """The name asked for, or the checkpoint folder's in the letters a spec takes."""
-        plain = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.checkpoint.resolve().name.lower())
-        return self.name or plain.strip("._-")[:64] or "sam-audio"
+        """The name asked for, as it is, or the checkpoint folder's in the letters a spec takes."""
+        if self.name is not None:
+            return self.name
+        plain = re.sub(r"[^a-z0-9._-]", "-", self.checkpoint.resolve().name.lower())
+        return plain.strip("._-")[:64] or "sam-audio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,11 @@ class Work:
 
 
 def _fingerprint(order: Order) -> str:
-    """Changes with what is asked for and with the checkpoint's files (by size and time: hashing 15 GB takes long)."""
-    files = sorted(path for path in order.checkpoint.iterdir() if path.is_file())
-    seen = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    """Changes with what is asked for and with the files of every folder that is read (by size and time: hashing 15 GB
+    takes long)."""
+    folders = [folder for folder in (order.checkpoint, order.t5, order.spans, order.judge) if folder is not None]
+    seen = []
+    for folder in folders:
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+        seen.append([(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files])
     return hashlib.sha256(repr((order, seen)).encode()).hexdigest()

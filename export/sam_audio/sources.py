@@ -18,6 +18,7 @@ from export.models.sam_audio.codec import Codec
 from export.models.sam_audio.config import SamAudioConfig
 from export.models.sam_audio.errors import CheckpointError
 from export.models.sam_audio.judge import Judge
+from export.models.sam_audio.separator import PARTS, TOWER
 from export.models.sam_audio.span_predictor import SpanPredictor
 from export.models.sam_audio.text import TextEncoder
 from export.models.sam_audio.velocity import VelocityField
@@ -88,6 +89,10 @@ class Source:
     def has_vision(self) -> bool:
         """Whether the checkpoint holds the picture tower."""
         return PREFIX + "conv1.weight" in self.checkpoint
+
+    def skipped(self, *, vision: bool) -> dict[str, int]:
+        """How many weights of the checkpoint lie under each name that no stage reads."""
+        return self.checkpoint.skipped(*(part for part in PARTS if vision or part != TOWER))
 
     def _text(self) -> list[Graph]:
         encoder = TextEncoder.open(self.t5, self.config.text_encoder.max_length, self.config.text_encoder.dim)

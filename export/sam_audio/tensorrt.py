@@ -12,12 +12,13 @@ from pathlib import Path
 import onnx
 import onnxruntime as ort
 
-from export.models.sam_audio.errors import MissingDependency
+from engine.spec import PlanLimits
+from export.models.sam_audio.errors import MissingDependency, PlanRefused
 
 PROVIDER = "TensorrtExecutionProvider"
 TYPICAL = {"B": 1, "S": 8, "A": 2}
-LARGEST = {"S": 64, "A": 16}
-"""Prompts are phrases of a few words; more tokens or spans than that run on the plain graph."""
+MOST_ANCHORS = 16
+"""More than the engine ever feeds: one of each kind."""
 
 
 def require_tensorrt() -> None:
@@ -30,30 +31,40 @@ def require_tensorrt() -> None:
         raise MissingDependency("tensorrt", "--tensorrt", "gpu") from error
 
 
+def plan_limits(max_batch: int) -> PlanLimits:
+    """What plans are built for, as the bundle's spec says it to the engine."""
+    return PlanLimits(most_rows=max_batch)
+
+
 def build_plan(folder: Path, file: str, frames: int, max_batch: int, precision: str) -> tuple[str, ...]:
     """Build the plan of the graph `file` for windows of `frames`; names of the files it lies in, the graph's first.
 
     Raises:
         MissingDependency: see `require_tensorrt`.
-        RuntimeError: TensorRT refused the graph (ONNX Runtime's own words).
+        PlanRefused: TensorRT refused the graph (ONNX Runtime's own words).
     """
     require_tensorrt()
     before = {path.name for path in folder.iterdir()}
     name = f"{Path(file).stem}.{frames}.plan.onnx"
     options = ort.SessionOptions()
-    options.add_provider(PROVIDER, provider_options(folder / file, frames, max_batch, precision))
-    ort.ModelCompiler(options, str(folder / file)).compile_to_file(str(folder / name))
+    told = provider_options(folder / file, frames, max_batch, precision)
+    try:
+        options.add_provider(PROVIDER, told)
+        ort.ModelCompiler(options, str(folder / file)).compile_to_file(str(folder / name))
+    except Exception as error:  # ONNX Runtime raises a class of its own for each way it can fail
+        raise PlanRefused(f"--tensorrt: no plan of {file} for {frames} frames: {str(error).strip()}") from error
     made = sorted({path.name for path in folder.iterdir()} - before - {name})
     return (name, *made)
 
 
 def provider_options(path: Path, frames: int, max_batch: int, precision: str) -> dict[str, str]:
     """What the provider is told: the precision, and each input's smallest, usual and largest shape."""
+    limits = plan_limits(max_batch)
     shapes = _shapes(path)
     sizes = {
         "min": {"B": 1, "S": 1, "A": 1, "T": frames},
         "opt": {**TYPICAL, "T": frames},
-        "max": {"B": max_batch, **LARGEST, "T": frames},
+        "max": {"B": limits.most_rows, "S": limits.most_tokens, "A": MOST_ANCHORS, "T": frames},
     }
     told = {
         f"trt_profile_{which}_shapes": ",".join(

@@ -224,7 +224,7 @@ def test_wishes_that_come_during_a_run_hold_from_the_next_hop_on(flow_graphs: Gr
     begins = crank.session.update((Target("dog", "rain"), Target("man", "man speaking")))
     crank.batcher.ready(crank.session)
     crank.batcher.step()
-    crank.session.update((Target("dog", "music"),))  # changed again before that took effect
+    again = crank.session.update((Target("dog", "music"),))  # changed again before that took effect
     crank.session.feed_audio(sound[:, 40_000:], crank.clock())
     crank.session.flush(crank.clock(), last=True)
     crank.turn()
@@ -234,7 +234,32 @@ def test_wishes_that_come_during_a_run_hold_from_the_next_hop_on(flow_graphs: Gr
     assert tracks["residual"].shape == sound.shape
     later = begins + 2 * hop
     first = next(piece.pts for piece in crank.pieces if piece.track == 2)
-    assert first == hop  # the hop that was under way came first
+    assert first == begins == again == hop  # the hop that was under way came first
     summed = tracks["dog/target"][:, later:] + tracks["residual"][:, later:] + tracks["man/target"][:, later - first :]
     np.testing.assert_allclose(summed, sound[:, later:], atol=1e-5)
     crank.session.close()
+
+
+@pytest.mark.parametrize("behind", [1, 4])
+@pytest.mark.parametrize("joining", [False, True])
+def test_what_is_told_during_a_run_is_where_it_is_heard(flow_graphs: Graphs, behind: int, joining: bool) -> None:
+    """Of one, two and three updates, in a run of one hop and of several, in one without and with the coming target."""
+    flow = bundle_in(flow_graphs)
+    hop = flow.spec.audio.hop
+    sound = noise(14 * hop)
+    for updates in range(1, 4):
+        crank = Crank(flow, SessionConfig(48_000, 1, (DOG,)))
+        crank.feed(sound[:, : hop + flow.spec.audio.latency])
+        crank.session.feed_audio(sound[:, hop + flow.spec.audio.latency : (4 + behind) * hop], crank.clock())
+        if joining:
+            crank.session.update((Target("man", "thunder"),))
+        crank.batcher.ready(crank.session)
+        crank.batcher.step()
+        assert crank.batcher.pending
+        for phrase in ("rain", "music", "man speaking")[:updates]:
+            told = crank.session.update((Target("man", phrase),))
+        crank.session.feed_audio(sound[:, (4 + behind) * hop :], crank.clock())
+        crank.flush()
+        assert told > 0
+        assert told == next(piece.pts for piece in crank.pieces if piece.track == 1)
+        crank.session.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from engine.frames import Result, Work
 from engine.separator import PRIMING_HOPS, Separator, Stretch
@@ -11,6 +12,7 @@ from tests.engine.streams import noise
 
 AUDIO = AudioSpec(sample_rate=48_000, window=960, hop=480, crossfade=480)
 LONG = AudioSpec(sample_rate=8000, window=1000, hop=100, crossfade=20, lookahead=50)
+FRAMED = AudioSpec(sample_rate=48_000, window=96_000, hop=19_200, crossfade=1920, lookahead=1920, frame=1920)
 
 
 def answer(work: Work, hop: int = 480) -> Result:
@@ -39,14 +41,15 @@ def test_windows_and_positions() -> None:
 
 def test_long_window_with_lookahead() -> None:
     subject = Separator(LONG, 1, [7])
-    sound = noise(2000)
+    sound, end = noise(2000), 0
     for begin in range(0, 2000, 10):
         subject.push(sound[:, begin : begin + 10], begin)
         for work, stretch in run(subject, hop=100):
             assert work.window.shape == (1, 1000)
             if stretch is not None:
                 assert begin + 10 - 10 < stretch.pts + LONG.latency <= begin + 10
-    assert subject.position == 2000 - LONG.latency - (2000 - LONG.latency) % 100 + 100
+                end = stretch.pts + stretch.count
+    assert end == 2000 - LONG.latency - (2000 - LONG.latency) % 100 + 100
 
 
 def test_one_work_at_a_time() -> None:
@@ -71,8 +74,8 @@ def test_new_slots_are_primed_then_join_for_one_hop() -> None:
     subject = Separator(AUDIO, 1, [7])
     subject.push(noise(96_000), 0.0)
     run(subject)
-    position = subject.position
-    subject.prepare([8])
+    position = subject.prepare([8])
+    assert position == 96_000 - AUDIO.latency + AUDIO.hop
     subject.push(noise(480), 0.0)
     done = run(subject)
     subject.push(noise(480), 0.0)
@@ -104,6 +107,132 @@ def test_a_second_update_before_the_first_took_effect() -> None:
     slots = [(work.slots, stretch is not None and stretch.joined) for work, stretch in run(subject)]
     assert ((8,), False) not in slots
     assert slots[-1] == ((7, 9), True)
+
+
+def under_way(hops: int) -> tuple[Separator, Work]:
+    """A stream with latent frames, slot 7, in the middle of a run of `hops` behind its lead-in."""
+    subject = Separator(FRAMED, 1, [7])
+    subject.push(noise(FRAMED.hop * 16), 0.0)
+    first = subject.next_work(1)
+    assert first is not None
+    subject.accept(answer(first, FRAMED.hop))
+    work = subject.next_work(hops)
+    assert work is not None
+    assert (work.pts, work.hops) == (0, hops)
+    return subject, work
+
+
+def joint(subject: Separator) -> tuple[int, tuple[int, ...], int]:
+    """pts, slots and hops of the joint hop, once everything has run."""
+    (found,) = [(work, stretch) for work, stretch in run(subject, hop=FRAMED.hop) if stretch and stretch.joined]
+    assert found[1].pts == found[0].pts
+    return found[0].pts, found[0].slots, found[0].hops
+
+
+@pytest.mark.parametrize("hops", [1, 8])
+def test_who_comes_during_a_run_joins_behind_it_as_told(hops: int) -> None:
+    subject, work = under_way(hops)
+    told = subject.prepare([8])
+    stretch = subject.accept(answer(work, FRAMED.hop))
+    assert stretch is not None
+    assert not stretch.joined
+    assert (told, joint(subject)) == (hops * FRAMED.hop, (told, (7, 8), 1))
+
+
+def test_who_only_goes_during_a_run_of_one_hop_fades_out_in_it_and_else_in_the_hop_behind_it() -> None:
+    subject, work = under_way(1)
+    assert subject.prepare([]) == 0
+    stretch = subject.accept(answer(work, FRAMED.hop))
+    assert stretch is not None
+    assert stretch.joined
+    subject, work = under_way(8)
+    told = subject.prepare([])
+    stretch = subject.accept(answer(work, FRAMED.hop))
+    assert stretch is not None
+    assert not stretch.joined  # the fade is one hop long, not eight
+    assert (told, joint(subject)) == (8 * FRAMED.hop, (told, (7,), 1))
+
+
+@pytest.mark.parametrize("changes", [([8], [9]), ([8], []), ([8], [9], [8]), ([8], [], [8]), ([], [8], [8])])
+def test_a_joint_hop_that_a_later_update_overtakes_is_none(changes: tuple[list[int], ...]) -> None:
+    """Its slot may have been given to another target, under the number that it had."""
+    subject, work = under_way(1)
+    subject.accept(answer(work, FRAMED.hop))
+    told = subject.prepare([8])
+    run_for_the_first = subject.next_work(1)
+    assert run_for_the_first is not None
+    assert (run_for_the_first.slots, run_for_the_first.pts) == ((7, 8), told)
+    for slots in changes:
+        told = subject.prepare(slots)
+    stretch = subject.accept(answer(run_for_the_first, FRAMED.hop))
+    assert stretch is not None
+    assert not stretch.joined
+    assert joint(subject) == (told, (7, *changes[-1]), 1)
+    assert told == 2 * FRAMED.hop
+
+
+def test_three_updates_in_one_run() -> None:
+    subject, work = under_way(2)
+    told = [subject.prepare(slots) for slots in ([8], [], [8])]
+    stretch = subject.accept(answer(work, FRAMED.hop))
+    assert stretch is not None
+    assert not stretch.joined
+    assert told == [2 * FRAMED.hop] * 3
+    assert joint(subject) == (told[-1], (7, 8), 1)
+
+
+def test_a_run_that_is_taken_back_runs_once_more_before_anybody_joins() -> None:
+    subject, _ = under_way(8)
+    told = subject.prepare([8])
+    subject.take_back()
+    again = subject.next_work(4)
+    assert again is not None
+    assert (again.slots, again.pts, again.hops) == ((7,), 0, 4)
+    subject.accept(answer(again, FRAMED.hop))
+    assert joint(subject) == (told, (7, 8), 1)
+
+
+def test_priming_that_a_later_update_overtakes_does_not_count() -> None:
+    subject = Separator(AUDIO, 1, [7])
+    subject.push(noise(48_000), 0.0)
+    run(subject)
+    subject.prepare([8])
+    work = subject.next_work(64)
+    assert work is not None
+    assert work.slots == (8,)
+    told = subject.prepare([8])
+    assert subject.accept(answer(work)) is None
+    again = subject.next_work(64)
+    assert again is not None
+    assert (again.slots, again.pts) == ((8,), work.pts)
+    subject.accept(answer(again))
+    subject.push(noise(480), 0.0)
+    done = [(work.pts, work.slots) for work, stretch in run(subject) if stretch and stretch.joined]
+    assert done == [(told, (7, 8))]
+
+
+@pytest.mark.parametrize(("behind", "later"), [(0, 0), (1, 0), (8, 8)])
+def test_two_updates_in_a_row_join_as_told_unless_hops_are_behind(behind: int, later: int) -> None:
+    subject = Separator(AUDIO, 1, [7])
+    subject.push(noise(48_000), 0.0)
+    run(subject)
+    assert subject.prepare([8]) == subject.prepare([9]) == 48_000 - AUDIO.latency + AUDIO.hop
+    told = subject.prepare([10])
+    subject.push(noise(480 * behind), 0.0)
+    done = run(subject)
+    subject.push(noise(480), 0.0)
+    done += run(subject)
+    (joint,) = [stretch.pts for _, stretch in done if stretch and stretch.joined]
+    assert joint == told + 480 * later
+
+
+def test_an_update_before_the_first_hop_of_a_work_of_several() -> None:
+    subject = Separator(AUDIO, 1, [7], least_hops=4)
+    subject.push(noise(960), 0.0)
+    assert subject.prepare([8]) == 0
+    subject.push(noise(480 * 4), 0.0)
+    done = [(work.pts, work.slots, stretch is not None and stretch.joined) for work, stretch in run(subject)]
+    assert done == [(-480, (7, 8), True), (0, (7,), False)]  # it joins in the lead-in, and the owner did not settle
 
 
 def test_hints_split_a_work() -> None:

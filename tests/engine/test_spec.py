@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BadInput, BundleError, TamperedBundle
-from engine.spec import SPEC_FILE, AudioSpec, ModelSpec, load_spec, write_spec
+from engine.spec import SPEC_FILE, AudioSpec, ModelSpec, PlanLimits, load_spec, write_spec
 
 
 def spec(**more: object) -> ModelSpec:
@@ -131,6 +131,12 @@ def test_modes_survive_the_file(tmp_path: Path) -> None:
     assert not {"audio", "bins", "mode"} & set(json.loads((tmp_path / SPEC_FILE).read_text()))
 
 
+def test_limits_of_plans_survive_the_file_and_old_bundles_have_those_of_their_exporter(tmp_path: Path) -> None:
+    assert flow_spec().flow.plans == PlanLimits(most_rows=16, most_tokens=64)  # type: ignore[union-attr]
+    write_spec(tmp_path, flow_spec(flow=FLOW | {"plans": {"most_rows": 4, "most_tokens": 12}}), ())
+    assert load_spec(tmp_path).flow.plans == PlanLimits(most_rows=4, most_tokens=12)  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("name", ["turbo", ""])
 def test_an_unknown_mode_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(BadInput, match="quality, balanced, low_latency") as caught:
@@ -147,6 +153,7 @@ def test_an_unknown_mode_is_refused_with_the_known_ones(name: str) -> None:
         ({"flow": FLOW | {"file_mode": "turbo"}}, "turbo"),
         ({"flow": FLOW | {"anchors": {"null": 0}}}, "anchors lack"),
         ({"flow": FLOW | {"frame": 0}}, "frame"),
+        ({"flow": FLOW | {"plans": {"most_rows": 0}}}, "most_rows"),
         ({"flow": None, "audio": spec().audio}, "go together"),
         ({"program": "mask"}, "bins"),
     ],

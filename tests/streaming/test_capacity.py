@@ -17,6 +17,7 @@ def test_finds_the_line_and_looks_beyond_it() -> None:
     capacity.rehearsed((hops, line(hops)) for hops in (1, 16))
     assert capacity.tick_s(40) == pytest.approx(line(40))
     assert capacity.most_rows == 56
+    assert capacity.costs_s == pytest.approx((0.0004, 0.0001))
 
 
 def test_live_ticks_outweigh_the_rehearsal() -> None:

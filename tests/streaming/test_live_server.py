@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import httpx
+import pytest
 from websockets.asyncio.client import connect
 
 from engine.bundle import Bundle
@@ -49,6 +51,29 @@ async def test_sessions_by_measured_capacity(identity: Bundle) -> None:
         # An empty server always takes one, or it could never learn that it is free again.
         async with server.raw() as link:
             assert (await talk(link, [END])).close == 1000
+
+
+@pytest.mark.parametrize(
+    ("settings", "limited_by"),
+    [
+        ({"max_sessions": 1}, "max_sessions"),
+        ({"capacity_share": 1e-6}, "tick"),
+        ({"max_sessions": 10**6, "capacity_share": 0.6}, "rows"),
+    ],
+)
+async def test_readiness_says_what_there_is_least_of(
+    identity: Bundle, settings: dict[str, Any], limited_by: str
+) -> None:
+    async with house(identity, **settings) as server, httpx.AsyncClient(base_url=server.http) as web:
+        told = (await web.get("/readyz")).json()
+    assert told["limited_by"] == limited_by
+    cost_ms = told["tick_before_rows_ms"] + told["room"] * told["tick_row_ms"]
+    assert told["tick_row_ms"] > 0
+    # The room and its reason are of the same numbers: that many rows fit, and one more does not.
+    assert (told["room"] == 0) == (limited_by == "tick")
+    if told["room"]:
+        assert cost_ms <= told["tick_limit_ms"] * 1.01
+    assert cost_ms + told["tick_row_ms"] >= told["tick_limit_ms"] * 0.99
 
 
 async def test_sessions_of_one_key(identity: Bundle) -> None:

@@ -72,12 +72,17 @@ class Checkpoint(Mapping[str, Tensor]):
         return len(self._names)
 
     def skipped(self, *taken: str) -> dict[str, int]:
-        """How many weights lie under each other first name than those `taken`, which no part asks for."""
+        """How many weights lie elsewhere than under the names `taken` (`a`, `a.b`), which no part asks for.
+
+        They are counted under the shortest name that has nothing taken in it.
+        """
         counts: dict[str, int] = {}
         for name in self:
-            first = name.split(".")[0]
-            if first not in taken:
-                counts[first] = counts.get(first, 0) + 1
+            words = name.split(".")
+            above = [".".join(words[:count]) for count in range(1, len(words) + 1)]
+            if not set(above) & set(taken):
+                shortest = next(part for part in above if not any(one.startswith(f"{part}.") for one in taken))
+                counts[shortest] = counts.get(shortest, 0) + 1
         return counts
 
     def require(self, model: nn.Module, prefix: str = "", ignored: tuple[str, ...] = ()) -> None:

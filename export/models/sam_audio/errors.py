@@ -37,6 +37,22 @@ class WrongShape(CheckpointError):
         self.key, self.expected, self.got = key, tuple(expected), tuple(got)
 
 
+class PlanRefused(WinnowError):
+    """TensorRT could not build a plan, or not load what it needs for it: the bundle can be made without it."""
+
+    code = "plan_refused"
+
+
+class LibraryFailed(WinnowError):
+    """A library that the export stands on gave up, most often for want of memory; `__cause__` is its own error."""
+
+    code = "library_failed"
+
+    def __init__(self, error: Exception) -> None:
+        kind = type(error)
+        super().__init__(f"{kind.__module__.split('.')[0]}: {kind.__name__}: {str(error).strip() or 'no reason given'}")
+
+
 class MissingDependency(CallerError):
     """An optional package that this feature needs and that is not installed."""
 

@@ -31,7 +31,9 @@ from export.models.sam_audio.watermark import BITS, message_bits
 
 Model = TypeVar("Model", bound=nn.Module)
 
-PARTS = ("audio_codec", "transformer", "proj", "memory_proj", "align_masked_video", "embed_anchors", "vision_encoder")
+TOWER = PREFIX.removesuffix(".")
+PARTS = ("audio_codec", "transformer", "proj", "memory_proj", "align_masked_video", "embed_anchors", TOWER)
+"""What is read of a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +78,7 @@ class SamAudio:
 
     @property
     def skipped(self) -> dict[str, int]:
-        """How many weights of the checkpoint lie under first names that nothing here reads."""
+        """How many weights of the checkpoint lie under names that nothing here reads."""
         return self._checkpoint.skipped(*PARTS)
 
     @cached_property

@@ -13,7 +13,7 @@ from engine.programs.base import Calls
 from engine.programs.flow_field import MOST_ROWS, FlowField, Row
 from engine.programs.flow_text import Phrases
 from engine.runtimes.graphs import Graphs
-from engine.spec import load_spec
+from engine.spec import PlanLimits, load_spec
 from tests.engine.flow import FOLDER, SHORT, open_graphs
 
 T = TypeVar("T")
@@ -87,6 +87,70 @@ def test_a_batch_is_never_larger_than_agreed(flow_graphs: Graphs, monkeypatch: p
     (mix,) = arrays((4, load_spec(FOLDER).flow.latent))  # type: ignore[union-attr]
     done(made.solve([Row("dog", number, mix) for number in range(MOST_ROWS + 3)]))
     assert sorted(set(sizes)) == [3, MOST_ROWS]
+
+
+class Planned:
+    """The tiny bundle's graphs on a machine for which a plan for ten frames was built; which graph each call is of."""
+
+    def __init__(self, graphs: Graphs) -> None:
+        self._graphs = graphs
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._graphs, name)
+
+    def runs(self, graph: str) -> bool:
+        """See `Graphs.runs`."""
+        return graph == "velocity@10"
+
+    def run(self, graph: str, feeds: Mapping[str, Any]) -> Any:
+        """A call; the plan computes what the plain graph does."""
+        self.calls.append(graph)
+        return self._graphs.run(graph.partition("@")[0], feeds)
+
+
+@pytest.mark.parametrize(
+    ("rows", "phrase", "frames", "graph"),
+    [
+        (3, "dog", 10, "velocity@10"),
+        (3, "dog", 9, "velocity"),
+        (4, "dog", 10, "velocity"),
+        (1, "man speaking of rain and of the dog", 10, "velocity"),
+    ],
+)
+def test_a_plan_runs_within_what_it_was_built_for(
+    flow_graphs: Graphs, rows: int, phrase: str, frames: int, graph: str
+) -> None:
+    graphs = Planned(flow_graphs)
+    flow = load_spec(FOLDER).flow
+    assert flow is not None
+    phrases = Phrases(FOLDER, flow, graphs)
+    limits = PlanLimits(most_rows=3, most_tokens=len(phrases.tokens("man speaking")))
+    assert (len(phrases.tokens(phrase)) > limits.most_tokens) == (phrase != "dog")
+    made = FlowField(graphs, flow.model_copy(update={"plans": limits}), phrases, SHORT)
+    (mix,) = arrays((frames, flow.latent))
+    done(made.solve([Row(phrase, number, mix) for number in range(rows)]))
+    assert set(graphs.calls) - {"text"} == {graph}
+
+
+def test_the_order_of_rows_makes_nothing_anew(flow_graphs: Graphs, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, latent = field(flow_graphs), load_spec(FOLDER).flow.latent  # type: ignore[union-attr]
+    mixes = arrays(*[(6, latent)] * 4)
+    rows = [Row(phrase, 0, mix) for phrase, mix in zip(("rain", "dog", "music", "dog"), mixes, strict=True)]
+    first, _ = done(made.solve(rows))
+    kept: list[str] = []
+    keep = flow_graphs.keep
+
+    def counted(graph: str, feeds: Mapping[str, Any]) -> Any:
+        kept.append(graph)
+        return keep(graph, feeds)
+
+    monkeypatch.setattr(flow_graphs, "keep", counted)
+    for order in ([2, 3, 0, 1], [1, 0, 3, 2], [3, 2, 1, 0]):
+        again, _ = done(made.solve([rows[number] for number in order]))
+        for number, one in zip(order, again, strict=True):
+            np.testing.assert_allclose(one, first[number], atol=2e-5)
+    assert "condition" not in kept
 
 
 def test_marks_go_on_from_their_states() -> None:

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.bundle import Bundle
+from engine.config import SessionConfig
 from engine.errors import BadInput, EngineFault
 from engine.offline import separate
 from engine.programs.flow_pictures import MOST_PICTURES, Seen
@@ -17,7 +18,7 @@ from engine.prompt import Target
 from engine.runtimes.graphs import Graphs
 from engine.spec import load_spec
 from tests.engine.flow import FOLDER, bundle_in
-from tests.engine.streams import noise
+from tests.engine.streams import Crank, noise
 
 
 class Reel:
@@ -100,6 +101,64 @@ def test_a_picture_changes_what_is_heard_and_may_stand_alone(bundle: Bundle) -> 
     alone = separate(bundle, sound, 48_000, (Target("a", " ", pictures=Reel()),))
     assert alone.understood["a"].labels == ("",)
     assert alone.targets["a"].any()
+
+
+def wound(frames: int) -> Reel:
+    """A reel of which so many pictures have been seen."""
+    reel = Reel()
+    reel.given = frames
+    return reel
+
+
+def shown(phrase: str, reel: Reel, name: str = "a") -> Target:
+    return Target(name, phrase, pictures=reel)
+
+
+@pytest.mark.parametrize("gap", [0, 3 * 48_000])
+def test_behind_a_flush_and_a_gap_the_film_goes_on_where_the_sound_does(bundle: Bundle, gap: int) -> None:
+    sound, cut = noise(60_000), 26_000
+    crank = Crank(bundle, SessionConfig(48_000, 1, (shown("dog", Reel()),)))
+    crank.feed(sound[:, :cut])
+    if not gap:
+        crank.flush(last=False)
+    crank.feed(sound[:, cut:], cut + gap)
+    crank.flush()
+    assert crank.session.failed is None
+    later = wound((cut + gap) // 1920)
+    wanted = [
+        separate(bundle, part, 48_000, (shown("dog", reel),)).targets["a"]
+        for part, reel in ((sound[:, :cut], Reel()), (sound[:, cut:], later))
+    ]
+    np.testing.assert_allclose(
+        np.concatenate([piece.samples for piece in crank.pieces], axis=1), np.concatenate(wanted, axis=1), atol=2e-5
+    )
+    other = separate(bundle, sound[:, cut:], 48_000, (shown("dog", Reel()),)).targets["a"]
+    assert np.abs(other - wanted[1]).max() > 1e-3
+
+
+def test_an_update_does_not_wind_the_film_on(bundle: Bundle) -> None:
+    sound, hop = noise(80_000), bundle.spec.audio.hop
+    reel = Reel()
+    crank = Crank(bundle, SessionConfig(48_000, 1, (shown("dog", reel),)))
+    crank.feed(sound[:, :36_000])
+    begins = crank.session.update((shown("rain", reel),))
+    crank.feed(sound[:, 36_000:])
+    crank.flush()
+    dog, rain = (
+        separate(bundle, sound, 48_000, (shown(phrase, Reel()),)).targets["a"] for phrase in ("dog", "rain")
+    )  # fmt: skip
+    np.testing.assert_allclose(crank.track(0)[:, :begins], dog[:, :begins], atol=2e-5)
+    later = begins + 2 * hop
+    np.testing.assert_allclose(crank.track(0)[:, later:], rain[:, later:], atol=2e-5)
+    assert reel.given <= -(-sound.shape[1] // 1920)
+
+
+def test_targets_may_share_a_film(bundle: Bundle) -> None:
+    sound, reel = noise(40_000), Reel()
+    both = separate(bundle, sound, 48_000, (shown("dog", reel), shown("rain", reel, "b"))).targets
+    for name, phrase in (("a", "dog"), ("b", "rain")):
+        alone = separate(bundle, sound, 48_000, (shown(phrase, Reel(), name),)).targets[name]
+        np.testing.assert_allclose(both[name], alone, atol=2e-5)
 
 
 def test_who_does_not_see_says_so(identity: Bundle) -> None:

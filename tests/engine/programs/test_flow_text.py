@@ -13,7 +13,7 @@ import pytest
 
 from engine.errors import BundleError
 from engine.programs.base import Calls
-from engine.programs.flow_text import Phrases
+from engine.programs.flow_text import MOST_BYTES, Phrases
 from engine.runtimes.graphs import Graphs
 from engine.spec import FlowSpec, load_spec
 from tests.engine.flow import FOLDER
@@ -90,6 +90,12 @@ def test_what_is_remembered_keeps_within_its_budget(flow_graphs: Graphs) -> None
     done(phrases.memory(("dog",), 0.9))
     done(phrases.memory(("dog",), 0.0))
     assert graphs.calls == ["condition"]
+
+
+def test_the_budget_holds_a_quality_window_of_seven_phrases_of_the_base_model_in_stereo() -> None:
+    layers, dim, tokens, times, parts = 16, 2048, 8, 32, 2
+    row = 4 * (2 * layers * dim * tokens + 6 * dim + dim)
+    assert 7 * parts * times * row <= MOST_BYTES < 8 * parts * times * row
 
 
 def test_long_prompts_are_cut(flow_graphs: Graphs) -> None:

@@ -165,6 +165,33 @@ def test_a_silent_fallback_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch
         subject.open_session(folder / "separator.onnx", "cuda", onnxruntime.SessionOptions())
 
 
+def test_a_length_that_is_new_does_not_stop_a_stream_on_cuda(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of ONNX Runtime; there is no GPU here."""
+    import onnxruntime
+
+    asked: list[tuple[str, dict[str, str]]] = []
+
+    class Accepting:
+        """A session that runs on whatever it is asked to."""
+
+        def __init__(self, path: str, options: object, providers: list[tuple[str, dict[str, str]]]) -> None:
+            asked.extend(providers)
+
+        def get_providers(self) -> list[str]:
+            """See ONNX Runtime."""
+            return [asked[-1][0]]
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(subject.PROVIDERS.values()))
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Accepting)
+    for provider in ("cuda", "tensorrt", "cpu"):
+        subject.open_session(folder / "separator.onnx", provider, onnxruntime.SessionOptions())
+    assert asked == [
+        ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC"}),
+        ("TensorrtExecutionProvider", {}),
+        ("CPUExecutionProvider", {}),
+    ]
+
+
 def test_both_builds_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda name: "1.0")
     with pytest.raises(EngineFault, match="uninstall both"):

@@ -68,6 +68,42 @@ def test_an_unknown_precision_is_named(order: Order, field: str, value: str) -> 
         export_bundle(replace(order, **{field: value}), lambda _: None)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["", "Mine", "-mine", "mein·modell", "modèle", "a b", "m" * 65, "mine\n"])
+def test_a_name_that_no_spec_takes_is_refused_before_anything_is_done(order: Order, name: str) -> None:
+    with pytest.raises(BadInput, match="name: expected 1 to 64") as caught:
+        export_bundle(replace(order, name=name), lambda _: None)
+    assert caught.value.field == "name"
+    assert not list(order.out.parent.iterdir())
+
+
+def test_wrong_numbers_and_folders_are_refused_before_anything_is_done(order: Order, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="max_batch: expected at least 1, got 0"):
+        export_bundle(replace(order, max_batch=0), lambda _: None)
+    for field in ("t5", "spans", "judge"):
+        with pytest.raises(BadInput, match=f"{field}: expected a folder"):
+            export_bundle(replace(order, **{field: tmp_path / "nowhere"}), lambda _: None)  # type: ignore[arg-type]
+    assert not list(order.out.parent.iterdir())
+
+
+def test_the_spec_says_what_plans_are_for_and_the_export_what_it_did_not_read(order: Order, folders: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folders / "sam-audio-tiny", order.out.parent / "sam")
+    weights = load_file(order.out.parent / "sam" / "model.safetensors")
+    extra = {f"text_ranker.model.{number}": weights["proj.bias"].clone() for number in range(3)}
+    save_file(weights | extra, order.out.parent / "sam" / "model.safetensors")
+    order = replace(order, checkpoint=order.out.parent / "sam", t5=folders / "t5-base", max_batch=5)
+    cut_off(order, folders)
+    lines: list[str] = []
+    written = export_bundle(order, lines.append)
+    assert written.flow is not None
+    assert written.flow.plans.most_rows == 5
+    (told,) = (line for line in lines if "not read" in line)
+    assert ": text_ranker.* (3), vision_encoder.model." in told
+    assert "vision_encoder.model.token_embedding.* (1)" in told  # the text tower
+    assert "visual" not in told
+
+
 def test_the_frozen_bundle_is_whole_and_small() -> None:
     spec = load_spec(FROZEN)
     assert sum(path.stat().st_size for path in FROZEN.iterdir()) < 3_000_000

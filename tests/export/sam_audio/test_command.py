@@ -43,3 +43,51 @@ def test_a_wrong_checkpoint_is_the_callers_fault(tmp_path: Path, capsys: pytest.
 def test_windows_are_seconds(windows: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sam-audio", str(tmp_path), str(tmp_path / "out"), "--tensorrt", windows]) == 2
     assert "--tensorrt: expected seconds" in capsys.readouterr().err
+
+
+def library_errors() -> list[Exception]:
+    """What a library says when the machine is too small or lacks something."""
+    import torch
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+
+    return [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("Could not find the plugin LayerNorm"),
+        Fail("[ONNXRuntimeError] : 1 : FAIL : no kernel"),
+        MemoryError(),
+    ]
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_library_that_gives_up_is_one_line_and_our_fault(
+    number: int, verbose: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = library_errors()[number]
+
+    def gives_up(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("export.sam_audio.bundle.export_bundle", gives_up)
+    arguments = ["sam-audio", str(tmp_path), str(tmp_path / "out"), *(["--verbose"] if verbose else [])]
+    assert main(arguments) == 1
+    told = capsys.readouterr().err
+    assert f"{type(error).__name__}: {str(error) or 'no reason given'}" in told
+    assert "\nwinnow export: " in told
+    assert ("Traceback" in told, "gives_up" in told) == (verbose, verbose)
+    assert main([*arguments, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "library_failed"
+
+
+def test_a_mistake_of_ours_is_not_dressed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(*_: object) -> None:
+        raise KeyError("velocity")
+
+    monkeypatch.setattr("export.sam_audio.bundle.export_bundle", mistaken)
+    with pytest.raises(KeyError):
+        main(["sam-audio", str(tmp_path), str(tmp_path / "out")])
+
+
+def test_threads_are_not_fewer_than_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sam-audio", str(tmp_path), str(tmp_path / "out"), "--threads", "-1"]) == 2
+    assert "--threads: expected 0 or more, got -1" in capsys.readouterr().err

@@ -33,6 +33,18 @@ def test_another_order_or_another_checkpoint_begins_anew(order: Order) -> None:
     assert not Work.open(order).made
 
 
+@pytest.mark.parametrize("field", ["t5", "spans", "judge"])
+def test_other_weights_beside_the_checkpoint_begin_anew(order: Order, tmp_path: Path, field: str) -> None:
+    (tmp_path / "beside").mkdir()
+    weights = tmp_path / "beside" / "model.safetensors"
+    weights.write_bytes(b"old")
+    order = replace(order, **{field: tmp_path / "beside"})  # type: ignore[arg-type]
+    Work.open(order).add("text", Made(("text.onnx",), {}))
+    assert Work.open(order).made
+    weights.write_bytes(b"newer")
+    assert not Work.open(order).made
+
+
 def test_a_broken_list_begins_anew(order: Order) -> None:
     work = Work.open(order)
     work.add("text", Made(("text.onnx",), {}))
@@ -54,3 +66,4 @@ def test_delivery_replaces_an_old_bundle(order: Order) -> None:
 def test_a_name_a_spec_can_take(order: Order) -> None:
     assert order.bundle_name == "my-model--v2"
     assert replace(order, name="mine").bundle_name == "mine"
+    assert replace(order, checkpoint=order.checkpoint.with_name("Modèle ٣")).bundle_name == "mod-le"

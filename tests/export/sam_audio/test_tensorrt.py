@@ -5,10 +5,12 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 
-from export.models.sam_audio.errors import MissingDependency
+from engine.programs.flow_field import MOST_ROWS
+from engine.spec import PlanLimits
+from export.models.sam_audio.errors import MissingDependency, PlanRefused
 from export.sam_audio.bundle import export_bundle
 from export.sam_audio.order import Order
-from export.sam_audio.tensorrt import PROVIDER, provider_options
+from export.sam_audio.tensorrt import PROVIDER, build_plan, plan_limits, provider_options
 from tests.export.sam_audio.conftest import FROZEN
 
 
@@ -28,4 +30,19 @@ def test_a_profile_covers_every_input() -> None:
         assert set(shapes) == inputs
     assert shapes["noisy"] == "8x125x12"
     assert shapes["keys"] == "8x3x3x64x16"
+    assert plan_limits(8) == PlanLimits(most_rows=8, most_tokens=64)  # what the spec says of it
     assert (told["trt_fp16_enable"], told["trt_bf16_enable"]) == ("1", "0")
+
+
+def test_the_usual_plan_takes_every_batch_of_the_engine() -> None:
+    assert Order(FROZEN, FROZEN).max_batch >= MOST_ROWS
+
+
+@pytest.mark.skipif(PROVIDER in ort.get_available_providers(), reason="this ONNX Runtime has TensorRT")
+def test_a_plan_that_cannot_be_built_is_said_in_a_word_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("export.sam_audio.tensorrt.require_tensorrt", lambda: None)
+    with pytest.raises(
+        PlanRefused, match=r"--tensorrt: no plan of velocity\.onnx for 125 frames: .*TensorrtExec"
+    ) as told:
+        build_plan(FROZEN, "velocity.onnx", 125, 8, "float32")
+    assert told.value.__cause__ is not None

@@ -112,7 +112,13 @@ def test_unknown_prefixes_are_skipped_and_reported(state: dict[str, Tensor], fie
     state["text_ranker.clap.weight"] = torch.zeros(1)
     opened = Checkpoint("ranked", state)
     opened.load(VelocityField(field.config))
-    assert opened.skipped(*PARTS) == {"text_encoder": 20, "text_ranker": 1}
+    skipped = opened.skipped(*PARTS)
+    assert (skipped["text_encoder"], skipped["text_ranker"]) == (20, 1)
+    assert "text_encoder" not in opened.skipped(*PARTS, "text_encoder")
+    named = Checkpoint("named", {name: torch.zeros(1) for name in ("a.b.c", "a.b.d", "a.x", "a.y.z", "ab.c", "e")})
+    assert named.skipped("a.b") == {"a.x": 1, "a.y": 1, "ab": 1, "e": 1}
+    assert named.skipped("a", "e") == {"ab": 1}
+    assert named.skipped() == {"a": 4, "ab": 1, "e": 1}
 
 
 def test_a_file_that_would_run_code_is_not_opened(tmp_path: Path) -> None:

@@ -119,7 +119,12 @@ def test_only_a_visual_prompt_loads_the_tower(model: SamAudio, reference: dict[s
 
 
 def test_what_is_skipped_is_told(model: SamAudio) -> None:
-    assert model.skipped == {"text_encoder": 20}
+    skipped = dict(model.skipped)
+    assert skipped.pop("text_encoder") == 20
+    # The text tower beside the picture tower.
+    assert skipped.pop("vision_encoder.model.transformer") > 1
+    assert {name.rpartition(".")[0] for name in skipped} == {"vision_encoder.model"}
+    assert "vision_encoder.model.visual" not in skipped
 
 
 @pytest.mark.parametrize(
