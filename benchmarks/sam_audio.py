@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,31 +159,44 @@ def windows_of(row: dict[str, Any], codec: dict[str, dict[str, float]], frames: 
 
 
 def measure_all(run: Run, asked: argparse.Namespace, sizes: list[str], precisions: list[str]) -> None:
-    """Every backend, precision and size, in the order of their worth; graphs are exported meanwhile, on the CPU."""
+    """Every backend, precision and size, in the order of their worth. Nothing is timed while a graph is exported: that
+    loads the processors that feed the device."""
     batches = [int(batch) for batch in asked.batches.split(",")]
     shapes = [(batch, asked.frames) for batch in batches]
-    pairs = [(size, precision) for precision in precisions for size in sizes]
+    codec_ms = codec_of(run, sizes[0], batches)  # the codec is the same in all released sizes
+    ordered = in_order(backends(run.device), sizes, precisions)
+    exported: dict[tuple[str, str], bool] = {}
+    for backend, size, precision in ordered:
+        # inductor compiles anew for each batch: only the smallest and the largest
+        few = [shapes[0], shapes[-1]] if backend == "compiled" else shapes
+        wanted = {"backend": backend, "size": size, "precision": precision, "shapes": few}
+        if backend.startswith("ort"):
+            if (size, precision) not in exported:
+                exported |= export_all(run, [pair for pair in graphs_of(ordered) if pair[1] == precision])
+            if not exported[size, precision]:
+                run.not_done.append(f"{size} {precision} {backend}: no graph")
+                continue
+            wanted["folder"] = run.graph_folder(size, precision)
+        if found := run.measure(wanted):
+            row = {"size": size, "precision": precision, "backend": backend, "ms": found}
+            run.done.append({**row, "windows": windows_of(row, codec_ms, asked.frames)})
+
+
+def graphs_of(ordered: list[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """Sizes and precisions of which a graph is needed, in order."""
+    return list(dict.fromkeys((size, one) for backend, size, one in ordered if backend.startswith("ort")))
+
+
+def export_all(run: Run, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], bool]:
+    """Export the graphs of these sizes and precisions, side by side where it is a GPU that is measured (its machine has
+    processors enough); which of them are there."""
+
+    def exported(pair: tuple[str, str]) -> bool:
+        asked = {"backend": "export", "size": pair[0], "precision": pair[1], "folder": run.graph_folder(*pair)}
+        return run.measure(asked) is not None
+
     with ThreadPoolExecutor(max_workers=1 if run.device == "cpu" else 3) as pool:
-        exports: dict[tuple[str, str], Future[dict[str, float] | None]] = {
-            pair: pool.submit(
-                run.measure,
-                {"backend": "export", "size": pair[0], "precision": pair[1], "folder": run.graph_folder(*pair)},
-            )
-            for pair in pairs
-        }
-        codec_ms = codec_of(run, sizes[0], batches)  # the codec is the same in all released sizes
-        for backend, size, precision in in_order(backends(run.device), sizes, precisions):
-            # inductor compiles anew for each batch: only the smallest and the largest
-            few = [shapes[0], shapes[-1]] if backend == "compiled" else shapes
-            wanted = {"backend": backend, "size": size, "precision": precision, "shapes": few}
-            if backend.startswith("ort"):
-                if exports[size, precision].result() is None:
-                    run.not_done.append(f"{size} {precision} {backend}: no graph")
-                    continue
-                wanted["folder"] = run.graph_folder(size, precision)
-            if found := run.measure(wanted):
-                row = {"size": size, "precision": precision, "backend": backend, "ms": found}
-                run.done.append({**row, "windows": windows_of(row, codec_ms, asked.frames)})
+        return dict(zip(pairs, pool.map(exported, pairs), strict=True))
 
 
 def in_order(found: list[str], sizes: list[str], precisions: list[str]) -> list[tuple[str, str, str]]:

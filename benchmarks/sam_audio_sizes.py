@@ -19,10 +19,11 @@ from export.models.sam_audio.config import (
     VisionConfig,
 )
 from export.models.sam_audio.velocity import VelocityField
-from export.models.sam_audio.weight_norm import fold_weight_norm
+from export.models.sam_audio.weight_norm import WeightNormConv, WeightNormUpsampling, fold_weight_norm
 
 RELEASED = {"small": (1536, 12, 12), "base": (2048, 16, 16), "large": (2816, 22, 22)}
 """Name → width, heads, layers."""
+SOUND_RMS = 0.2
 
 _CODEC = CodecConfig(64, (2, 8, 10, 12), 1024, 1536, (12, 10, 8, 2), 128, 48_000)
 _TINY_CODEC = CodecConfig(4, (2, 8, 10, 12), 24, 96, (12, 10, 8, 2), 6, 48_000)
@@ -57,26 +58,39 @@ def random_field(config: SamAudioConfig, device: str = "cpu", dtype: torch.dtype
 
 
 def random_codec(config: SamAudioConfig, device: str = "cpu") -> Codec:
-    """A codec with weight norm folded, in float32, each convolution scaled to an output of about unit power: left to
-    themselves random ones grow until the sound is nothing but clipping."""
+    """`random_weight_norm_codec` with weight norm folded, as it is exported."""
+    codec = random_weight_norm_codec(config, device)
+    fold_weight_norm(codec)
+    return codec.requires_grad_(False)
+
+
+def random_weight_norm_codec(config: SamAudioConfig, device: str = "cpu") -> Codec:
+    """A codec in float32, each convolution shifted and scaled to outputs without an offset and of unit power, the last
+    to sound about 14 dB under full scale: left to themselves random ones grow, and with the offsets that Snake adds,
+    until the sound is nothing but clipping. (The start that Salimans and Kingma give weight norm, 2016.)"""
     torch.manual_seed(0)
     with torch.device(device):
         codec = Codec(config.audio_codec)
-    fold_weight_norm(codec)
     codec.eval().requires_grad_(False)
-    convolutions = [module for module in codec.modules() if isinstance(module, nn.Conv1d | nn.ConvTranspose1d)]
+    convolutions = [module for module in codec.modules() if isinstance(module, WeightNormConv | WeightNormUpsampling)]
     hooks = [convolution.register_forward_hook(_to_unit_power) for convolution in convolutions]
     codec(torch.randn((1, 1, 8 * config.audio_codec.hop), device=device))
     for hook in hooks:
         hook.remove()
+    last = convolutions[-1]
+    last.weight_g.mul_(SOUND_RMS)
+    last.bias.mul_(SOUND_RMS)
     return codec
 
 
 def _to_unit_power(module: nn.Module, _inputs: object, out: torch.Tensor) -> torch.Tensor:
-    scale = out.std()
-    for weight in module.parameters():
-        weight.div_(scale)
-    return out / scale
+    assert isinstance(module, WeightNormConv | WeightNormUpsampling), "hooked to nothing else"
+    offset = out.mean((0, 2))
+    centred = out - offset[:, None]
+    scale = centred.square().mean().sqrt()
+    module.weight_g.div_(scale)  # a weight's direction does not make it larger
+    module.bias.sub_(offset).div_(scale)
+    return centred / scale
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,19 +45,19 @@ def export_bundle(order: Order, tell: Tell) -> ModelSpec:
         counts = ", ".join(f"{name}.* ({count})" for name, count in sorted(skipped.items()))
         tell(f"weights of the checkpoint that are not read: {counts}")
     order = replace(order, t5=source.t5, vision=source.has_vision if order.vision is None else order.vision)
-    work = Work.open(order)
     stages = source.stages(
         watermark=order.watermark, vision=bool(order.vision), spans=order.spans, judge=order.judge
     )  # fmt: skip
-    for stage in stages:
-        if work.has(stage.names):
-            tell(f"{', '.join(stage.names)}: there already, from the export that was cut off")
-            continue
-        _make(stage.open(), order, work, tell)
-        gc.collect()
-    _plan(order, source, work, tell)
-    spec = _finish(order, source, work)
-    work.deliver()
+    with Work.open(order) as work:
+        for stage in stages:
+            if work.has(stage.names):
+                tell(f"{', '.join(stage.names)}: there already, from the export that was cut off")
+                continue
+            _make(stage.open(), order, work, tell)
+            gc.collect()
+        _plan(order, source, work, tell)
+        spec = _finish(order, source, work)
+        work.deliver()
     return spec
 
 

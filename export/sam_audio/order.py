@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.errors import BadInput
 from engine.spec import PlanLimits
 
 DONE_FILE = "done.json"
@@ -67,15 +70,34 @@ class Made:
 
 
 class Work:
-    """The folder of an unfinished export, and what of it is done."""
+    """The folder of an unfinished export, and what of it is done; while it is open, no other export gets it."""
 
-    def __init__(self, order: Order, folder: Path, made: dict[str, Made]) -> None:
+    def __init__(self, order: Order, folder: Path, made: dict[str, Made], lock: int) -> None:
         self._order, self.folder, self.made = order, folder, made
+        self._lock = lock
+
+    def __enter__(self) -> Work:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._lock)
 
     @classmethod
     def open(cls, order: Order) -> Work:
-        """An unfinished export of the same order goes on; any other begins anew."""
+        """An unfinished export of the same order goes on; any other begins anew.
+
+        Raises:
+            BadInput: another export into `out` is at work.
+            OSError: the disk.
+        """
         folder = order.out.with_name(f".{order.out.name}.unfinished")
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise BadInput("OUT", "a folder that no other export is writing", str(order.out)) from None
         made: dict[str, Made] = {}
         try:
             done = json.loads((folder / DONE_FILE).read_text(encoding="utf-8"))
@@ -84,9 +106,9 @@ class Work:
         except (OSError, ValueError, KeyError, TypeError):
             pass
         if not made:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-        return cls(order, folder, made)
+            for path in folder.iterdir():
+                path.unlink()
+        return cls(order, folder, made, lock)
 
     def has(self, names: tuple[str, ...]) -> bool:
         """Whether all these graphs are there."""

@@ -10,10 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SHARED = {
-    "load", "mixtures", "one_mask", "peers_picture", "peers_scores", "peers_streams", "report", "sam_audio_backends",
-    "sam_audio_sizes", "server_process", "webrtc_client", "webrtc_stock",
+    "gaussian_flow", "load", "mixtures", "one_mask", "peers_picture", "peers_scores", "peers_streams", "report",
+    "sam_audio_backends", "sam_audio_checkpoint", "sam_audio_sizes", "server_process", "solver_curve_picture",
+    "webrtc_client", "webrtc_stock",
 }  # fmt: skip
-OF_TORCH = {"sam_audio", "sam_audio_window"}
+OF_TORCH = {"sam_audio", "sam_audio_export", "sam_audio_window", "solver_curve"}
 """These measure torch's models: without it there is nothing to ask them."""
 
 QUESTIONS = sorted(path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py") if path.stem not in SHARED)

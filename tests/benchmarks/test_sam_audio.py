@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("torch", reason="torch (extra sam-audio) is not installed")
 pytest.importorskip("onnx", reason="onnx (extra sam-audio) is not installed")
 
-from benchmarks.sam_audio import Run, absent, floors, in_order, windows_of
+from benchmarks.sam_audio import Run, absent, floors, graphs_of, in_order, measure_all, options, windows_of
 from benchmarks.sam_audio_sizes import Floor, config_of, floor_of
 
 
@@ -59,3 +61,37 @@ def test_what_is_quick_and_what_is_asked_for_first_comes_first() -> None:
     assert order[4:6] == [("ort-cuda", "small", "float16"), ("ort-cuda", "large", "float16")]
     assert order[-1] == ("compiled", "large", "bfloat16")
     assert len(set(order)) == len(order) == 12
+
+
+class Watched(Run):
+    """Measures nothing, and sees what is asked for while something else still runs."""
+
+    def measure(self, asked: dict[str, Any]) -> dict[str, float] | None:
+        kind = "export" if asked["backend"] == "export" else "timed"
+        with LOCK:
+            RUNNING.append(kind)
+            SEEN.append(frozenset(RUNNING))
+        time.sleep(0.01)
+        with LOCK:
+            RUNNING.remove(kind)
+        if asked["backend"] == "codec":
+            return {"1": 5.0}
+        return None if asked["size"] == "large" and kind == "export" else {"1x125": 10.0}
+
+
+LOCK, RUNNING, SEEN = threading.Lock(), [], []  # type: ignore[var-annotated]
+
+
+def test_nothing_is_timed_while_a_graph_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.sam_audio.backends", lambda _device: ["eager", "ort-cuda", "compiled"])
+    run = Watched("cuda", tmp_path, time.monotonic() + 60)
+    measure_all(run, options().parse_args(["--batches", "1"]), ["small", "large"], ["float16", "bfloat16"])
+    assert set(SEEN) == {frozenset({"export"}), frozenset({"timed"})}
+    assert run.not_done == ["large float16 ort-cuda: no graph", "large bfloat16 ort-cuda: no graph"]
+    assert len(run.done) == 10
+
+
+def test_a_graph_is_needed_once_for_each_size_and_precision() -> None:
+    ordered = in_order(["eager", "ort-cuda", "ort-tensorrt"], ["small", "large"], ["float16"])
+    assert graphs_of(ordered) == [("small", "float16"), ("large", "float16")]
+    assert graphs_of(in_order(["eager", "compiled"], ["small"], ["float16"])) == []

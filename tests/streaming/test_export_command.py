@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -27,6 +28,21 @@ def test_an_interrupted_export_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("streaming.export_command.subprocess.Popen", Interrupted)
     assert run_export(["--help"]) == export_command.INTERRUPTED
     assert Interrupted.waits >= 2
+
+
+def test_an_export_ends_with_the_command_that_began_it() -> None:
+    export = (
+        "import os, subprocess, streaming.export_command as command, sys\n"
+        "Real = subprocess.Popen\n"
+        "code = 'import signal; print(1, flush=True); signal.pause()'\n"
+        "command.subprocess.Popen = lambda _: Real([sys.executable, '-c', code])\n"
+        "print(command.run_export([]), flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", export], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "1\n"  # the exporter runs
+        process.terminate()
+        assert process.stdout.readline() == f"{-signal.SIGTERM}\n"
 
 
 def test_the_command_line_offers_it() -> None:

@@ -27,10 +27,10 @@ def order(folders: Path, tmp_path: Path) -> Order:
 
 def cut_off(order: Order, folders: Path) -> None:
     """Leave behind what an export does that was cut off before the text encoder, with the frozen graphs as its own."""
-    work = Work.open(replace(order, t5=folders / "t5-base", vision=True))
-    for name in FINISHED:
-        shutil.copyfile(FROZEN / f"{name}.onnx", work.folder / f"{name}.onnx")
-        work.add(name, Made((f"{name}.onnx",), {name: 1e-6}))
+    with Work.open(replace(order, t5=folders / "t5-base", vision=True)) as work:
+        for name in FINISHED:
+            shutil.copyfile(FROZEN / f"{name}.onnx", work.folder / f"{name}.onnx")
+            work.add(name, Made((f"{name}.onnx",), {name: 1e-6}))
 
 
 def test_a_cut_off_export_goes_on_and_is_delivered_whole(order: Order, folders: Path) -> None:

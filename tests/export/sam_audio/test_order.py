@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import BadInput
 from export.sam_audio.order import Made, Order, Work
 
 
@@ -16,21 +17,40 @@ def order(tmp_path: Path) -> Order:
     return Order(checkpoint, tmp_path / "out")
 
 
+def begin(order: Order) -> None:
+    """An export that was cut off behind its first graph."""
+    with Work.open(order) as work:
+        work.add("text", Made(("text.onnx",), {}))
+
+
+def made(order: Order) -> dict[str, Made]:
+    with Work.open(order) as work:
+        return work.made
+
+
 def test_what_was_done_is_found_again(order: Order) -> None:
-    work = Work.open(order)
-    work.add("text", Made(("text.onnx",), {"text": 1e-6}))
-    again = Work.open(order)
-    assert again.made == {"text": Made(("text.onnx",), {"text": 1e-6})}
-    assert again.has(("text",))
-    assert not again.has(("text", "encoder"))
+    with Work.open(order) as work:
+        work.add("text", Made(("text.onnx",), {"text": 1e-6}))
+    with Work.open(order) as again:
+        assert again.made == {"text": Made(("text.onnx",), {"text": 1e-6})}
+        assert again.has(("text",))
+        assert not again.has(("text", "encoder"))
+
+
+def test_two_exports_into_one_folder_do_not_mix(order: Order) -> None:
+    with Work.open(order) as work:
+        work.add("text", Made(("text.onnx",), {}))
+        with pytest.raises(BadInput, match="no other export"), Work.open(replace(order, precision="float16")):
+            pass
+    assert made(order)
 
 
 def test_another_order_or_another_checkpoint_begins_anew(order: Order) -> None:
-    Work.open(order).add("text", Made(("text.onnx",), {}))
-    assert not Work.open(replace(order, precision="float16")).made
-    Work.open(order).add("text", Made(("text.onnx",), {}))
+    begin(order)
+    assert not made(replace(order, precision="float16"))
+    begin(order)
     (order.checkpoint / "config.json").write_text("{ }", encoding="utf-8")
-    assert not Work.open(order).made
+    assert not made(order)
 
 
 @pytest.mark.parametrize("field", ["t5", "spans", "judge"])
@@ -39,26 +59,25 @@ def test_other_weights_beside_the_checkpoint_begin_anew(order: Order, tmp_path: 
     weights = tmp_path / "beside" / "model.safetensors"
     weights.write_bytes(b"old")
     order = replace(order, **{field: tmp_path / "beside"})  # type: ignore[arg-type]
-    Work.open(order).add("text", Made(("text.onnx",), {}))
-    assert Work.open(order).made
+    begin(order)
+    assert made(order)
     weights.write_bytes(b"newer")
-    assert not Work.open(order).made
+    assert not made(order)
 
 
 def test_a_broken_list_begins_anew(order: Order) -> None:
-    work = Work.open(order)
-    work.add("text", Made(("text.onnx",), {}))
-    (work.folder / "done.json").write_text("{", encoding="utf-8")
-    assert not Work.open(order).made
+    begin(order)
+    (order.out.with_name(".out.unfinished") / "done.json").write_text("{", encoding="utf-8")
+    assert not made(order)
 
 
 def test_delivery_replaces_an_old_bundle(order: Order) -> None:
     order.out.mkdir()
     (order.out / "old").write_text("", encoding="utf-8")
-    work = Work.open(order)
-    work.add("text", Made((), {}))
-    (work.folder / "new").write_text("", encoding="utf-8")
-    work.deliver()
+    with Work.open(order) as work:
+        work.add("text", Made((), {}))
+        (work.folder / "new").write_text("", encoding="utf-8")
+        work.deliver()
     assert [path.name for path in order.out.iterdir()] == ["new"]
     assert {path.name for path in order.out.parent.iterdir()} == {"out", "My Model (v2)"}
 
