@@ -58,19 +58,6 @@ def test_a_hop_leaves_when_its_window_is_complete(bundle: Bundle) -> None:
     assert (piece.pts, piece.samples.shape) == (0, (1, audio.hop))
 
 
-def test_no_seam_at_the_borders_of_hops(bundle: Bundle) -> None:
-    (target, _) = streamed(bundle, noise(48_000 * 6), [])
-    change = np.diff(target[0].astype(np.float64)) ** 2
-    audio = bundle.spec.audio
-    after = np.arange(1, len(change) + 1) % audio.hop
-    border = (after < audio.crossfade + 48) | (after >= audio.hop - 48)
-    border[: audio.hop] = border[-2 * audio.hop :] = False
-    elsewhere = ~border
-    elsewhere[: audio.hop] = elsewhere[-2 * audio.hop :] = False
-    seam_db = 10 * np.log10(change[border].mean() / change[elsewhere].mean())
-    assert abs(seam_db) < 1.0
-
-
 def test_where_windows_coincide_the_sound_is_that_of_one_window(flow_graphs: Graphs) -> None:
     """A clip shorter than a window: hop by hop it is what one long hop is."""
     clip = noise(41_000)
