@@ -74,7 +74,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A bundle as `list_bundles` found it: its spec, or why it cannot be used."""
+    """A bundle as `list_bundles` found it: its spec, or why it cannot be used (`name` is then its folder's)."""
 
     name: str
     folder: Path
@@ -186,8 +186,8 @@ def list_bundles(folders: tuple[Path, ...] = (MODELS_FOLDER,)) -> list[Listed]:
 
 def listed(folder: Path) -> Listed:
     """One bundle, as `list_bundles` gives it."""
-    name = folder.resolve().name
     try:
-        return Listed(name, folder, load_spec(folder), None)
+        spec = load_spec(folder)
     except BundleError as error:
-        return Listed(name, folder, None, error)
+        return Listed(folder.resolve().name, folder, None, error)
+    return Listed(spec.name, folder, spec, None)

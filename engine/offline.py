@@ -18,6 +18,7 @@ from engine.concepts import ConceptSet
 from engine.config import RESIDUAL, SessionConfig
 from engine.errors import BadInput
 from engine.frames import Piece, Samples
+from engine.marked_spans import record_for
 from engine.prompt import Target
 from engine.session import Session
 
@@ -170,7 +171,7 @@ def predict_spans(
         raise BadInput("predict_spans", "a model that tells when a target sounds", bundle.spec.name)
     if samples.ndim != 2 or samples.shape[0] not in (1, 2):
         raise BadInput("samples", "shape (1 or 2, n)", samples.shape)
-    record = ActivityRecord()
+    record = record_for(bundle)
     targets = tuple(replace(target, predict_spans=True) for target in targets)
     for _ in separate_blocks(bundle, [samples], rate, len(samples), targets, residual=False, record=record):
         pass  # what is heard is not wanted here

@@ -41,11 +41,12 @@ NOTHING_KNOWN = Course((), (UNKNOWN,))
 
 
 def course_of(spans: Sequence[Span]) -> Course:
-    """What a target's spans say; where two overlap, the one that stands first holds."""
+    """What a target's spans say; where two overlap, the one that stands last holds, as with the anchors of
+    the models that read spans themselves."""
     borders = sorted({0.0, *(border for span in spans for border in (span.start_s, span.end_s))})
     # Between two borders nothing changes. Before 0 there is no session: what holds there held before.
     values = [UNKNOWN] * len(borders)
-    for span in reversed(spans):
+    for span in spans:
         begin, end = bisect_left(borders, span.start_s), bisect_left(borders, span.end_s)
         values[begin:end] = [ON if span.include else OFF] * (end - begin)
     return _merged(borders[1:], values)

@@ -124,12 +124,15 @@ async def _metrics(request: Request) -> Response:
 
 
 async def _models(request: Request) -> Response:
-    """Every bundle that is installed, broken ones with the reason, and the one that runs."""
+    """Every bundle that is installed, broken ones with the reason, and the one that runs, wherever it lies."""
     if (refused := _locked(request)) is not None:
         return refused
     server = _server(request)
     running = server.worker.bundle
-    found = [_described(listed.name, listed.spec, listed.error) for listed in await asyncio.to_thread(list_bundles)]
+    installed = await asyncio.to_thread(list_bundles)
+    found = [_described(one.name, one.spec, one.error) for one in installed]
+    if running.folder.resolve() not in {one.folder.resolve() for one in installed}:
+        found.append(_described(running.spec.name, running.spec, None))
     vocabulary = running.vocabulary
     body = {
         "running": running.spec.name,

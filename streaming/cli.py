@@ -148,6 +148,8 @@ def separate(
     from streaming.mask_video import MaskedPictures
 
     spans = [parse_span(text) for text in span or ()]
+    if mask_hides and mask_video is None:
+        raise BadInput("mask_hides", "a mask video beside it (--mask-video)", None)
     with _ProgressBar(f"{file.name}", shown=not as_json) as tell, ExitStack() as opened:
         bundle = load_bundle(model, provider=provider, mode=mode_for_files(model, mode), watermark=watermark)
         if bundle.provider_note:

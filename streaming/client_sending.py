@@ -20,6 +20,9 @@ SEND_S = 5.0
 REMEMBERED_S = 5.0
 """As much as the server keeps of its side."""
 
+MESSAGE_S, MESSAGE_BYTES = 1.0, 1 << 17
+"""Sound in one message: half of what a server takes unless it is told otherwise. Longer sound goes in several."""
+
 
 class Sender:
     """What was given to `send`, on its way to whatever connection there is.
@@ -42,6 +45,8 @@ class Sender:
         self._memory = Memory(round(REMEMBERED_S * rate), self._frame_bytes)
         self._next = self._sequence = 0
         self._turn = asyncio.Lock()
+        most = min(round(MESSAGE_S * rate), MESSAGE_BYTES // self._frame_bytes)
+        self._message_bytes = max(most, 1) * self._frame_bytes
 
     def add(self, samples: Samples, captured_s: float | None) -> None:
         """Take `(channels, n)` float32 whose last sample was captured at `captured_s` (None: now).
@@ -79,8 +84,10 @@ class Sender:
             while (socket := self.socket) is not None and not self.done:
                 for first, payload in self._memory.since(self._next):
                     self._totals.lost_samples += first - self._next  # too old to be remembered
-                    if not await self._put(socket, first, payload):
-                        return
+                    for begin in range(0, len(payload), self._message_bytes):
+                        part = payload[begin : begin + self._message_bytes]
+                        if not await self._put(socket, first + begin // self._frame_bytes, part):
+                            return
 
     async def _put(self, socket: ClientConnection, first: int, payload: bytes) -> bool:
         flags = FLAG_DISCONTINUITY if self._sequence == 0 and self.base else 0

@@ -15,6 +15,7 @@ from engine.concepts import ConceptSet
 from engine.config import RESIDUAL
 from engine.errors import BadInput
 from engine.frames import Samples
+from engine.marked_spans import record_for
 from engine.offline import separate_blocks
 from engine.prompt import Span, Target
 from engine.ranking import Ranking, check_candidates
@@ -106,7 +107,7 @@ def separate_file(
             pictures.start_s = source.start_s
         folder = made_folder(folder or source.path.parent)
         writers = _Writers(source, folder, kind, targets, residual, video)
-        record = ActivityRecord() if predict_spans else None
+        record = record_for(bundle) if predict_spans else None
 
         def told(done_s: float) -> None:
             if progress is not None:
@@ -129,7 +130,8 @@ def separate_file(
         heard = {} if record is None else _spans(reranking or record, understood, source)
         rankings = {} if reranking is None else reranking.rankings
         outputs = _outputs(writers, targets, understood, bundle, heard, rankings)
-        return _report(source, bundle, understood, outputs, began_s)
+        notes = (*_notes(source, outputs), *(() if pictures is None else pictures.notes))
+        return _report(source, bundle, understood, outputs, notes, began_s)
 
 
 def _targets(
@@ -179,10 +181,15 @@ def _outputs(
 
 
 def _report(
-    source: AudioFile, bundle: Bundle, understood: dict[str, ConceptSet], outputs: tuple[Written, ...], began_s: float
+    source: AudioFile,
+    bundle: Bundle,
+    understood: dict[str, ConceptSet],
+    outputs: tuple[Written, ...],
+    notes: Sequence[str],
+    began_s: float,
 ) -> Report:
     cautions = (bundle.vocabulary.caution(concepts) for concepts in understood.values())
-    notes = (*(caution for caution in cautions if caution), *_notes(source, outputs))
+    notes = (*(caution for caution in cautions if caution), *notes)
     return Report(
         source.path, source.samples_read / source.rate, source.samples_read, source.rate, source.channels,
         bundle.spec.name, bundle.provider, time.perf_counter() - began_s, outputs, notes,

@@ -28,6 +28,10 @@ BRIGHT = 128
 """A pixel of a mask that is at least this bright is set."""
 
 
+HELD_S = 0.25
+"""The last picture may hold for so long before anybody is told: sound is often a little longer than its picture."""
+
+
 class Film:
     """The pictures of a video by time; the first holds before it begins, the last after it has ended.
 
@@ -36,6 +40,9 @@ class Film:
     """
 
     def __init__(self, path: Path, field: str) -> None:
+        self._path, self._field = path, field
+        self._read_s = self._asked_s = 0.0
+        self._ended_s: float | None = None
         try:
             self._container: InputContainer = av.open(str(path))
         except (OSError, av.error.FFmpegError) as error:
@@ -44,26 +51,64 @@ class Film:
             self._container.close()
             raise BadInput(field, "a video", f"{path.name}: no pictures")
         self._frames: Iterator[VideoFrame] = self._container.decode(self._container.streams.video[0])
-        first = next(self._frames, None)
-        if first is None:
+        try:
+            first = self._later()
+            if first is None:
+                raise BadInput(field, "a video", f"{path.name}: no pictures")
+            self._now: VideoFrame = first
+            self._next = self._later()
+        except BadInput:
             self._container.close()
-            raise BadInput(field, "a video", f"{path.name}: no pictures")
-        self._now: VideoFrame = first
-        self._next: VideoFrame | None = next(self._frames, None)
+            raise
+
+    def _later(self) -> VideoFrame | None:
+        try:
+            frame = next(self._frames, None)
+        except av.error.FFmpegError as error:
+            # Left out, its picture would be another one's: what is seen there is what is listened for.
+            damage = f"{self._path.name}: {error.strerror} after {self._read_s:.2f} s"
+            raise BadInput(self._field, "a video that can be decoded to its end", damage) from error
+        if frame is None:
+            self._ended_s = self._read_s
+        else:
+            self._read_s = max(self._read_s, _time(frame) + _length(frame))
+        return frame
 
     def at(self, second: float) -> VideoFrame:
-        """The picture nearest to a presentation time; times never go back."""
+        """The picture nearest to a presentation time; times never go back.
+
+        Raises:
+            BadInput: the video cannot be decoded up to there.
+        """
+        self._asked_s = second
         while (later := self._next) is not None and _distance(later, second) <= _distance(self._now, second):
-            self._now, self._next = later, next(self._frames, None)
+            self._now, self._next = later, self._later()
         return self._now
+
+    @property
+    def note(self) -> str | None:
+        """What a person should know of the pictures that were asked for so far."""
+        if self._ended_s is None or self._asked_s <= self._ended_s + HELD_S:
+            return None
+        held = f"its last picture was held until {self._asked_s:.2f} s"
+        return f"the pictures of {self._path.name} end at {self._ended_s:.2f} s; {held}"
 
     def close(self) -> None:
         """Close the file."""
         self._container.close()
 
 
+def _time(frame: VideoFrame) -> float:
+    return frame.time or 0.0
+
+
+def _length(frame: VideoFrame) -> float:
+    """Seconds, as far as the file says."""
+    return float(frame.duration * frame.time_base) if frame.duration and frame.time_base is not None else 0.0
+
+
 def _distance(frame: VideoFrame, second: float) -> float:
-    return abs((frame.time or 0.0) - second)
+    return abs(_time(frame) - second)
 
 
 class MaskedPictures:
@@ -118,8 +163,18 @@ class MaskedPictures:
         if self._mask is not None:
             self._mask.close()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the pictures that were given so far."""
+        films = (self._film, self._mask)
+        return tuple(note for film in films if film is not None and (note := film.note) is not None)
+
     def next(self, count: int, side: int) -> Pixels:
-        """See `engine.prompt.Pictures.next`: blanked first, then squeezed to a square."""
+        """See `engine.prompt.Pictures.next`: blanked first, then squeezed to a square.
+
+        Raises:
+            BadInput: field `video` or `mask_video`: it cannot be decoded there; names the file and the time.
+        """
         made = np.empty((count, side, side, 3), np.uint8)
         for number in range(count):
             second = self.start_s + float(self._count * self._frame_s)

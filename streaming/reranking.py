@@ -24,6 +24,7 @@ from engine.config import RESIDUAL
 from engine.errors import BadInput
 from engine.frames import Samples
 from engine.intake import ordinary
+from engine.marked_spans import record_for
 from engine.offline import separate_blocks
 from engine.prompt import Target
 from engine.ranking import Ranking, Trial, check_candidates, phrase_of
@@ -108,7 +109,7 @@ class Reranking:
         """One candidate of each target into `sounds`, and its scores; yields how many samples are made, all in all."""
         trials = {name: Trial(self._bundle, concepts, rate) for name, concepts in self._concepts.items()}
         targets = tuple(replace(target, seed=seed) for target in self._targets)
-        record = ActivityRecord() if self._predict_spans else None
+        record = record_for(self._bundle) if self._predict_spans else None
 
         def heard() -> Iterator[Samples]:
             for block in again():

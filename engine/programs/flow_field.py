@@ -146,12 +146,12 @@ class FlowField:
             EngineFault: a graph failed.
         """
         made: dict[int, Floats] = {}
-        # By phrase: what is kept of a batch's prompts (`Phrases.memory`) then serves whoever's rows come first.
-        order = sorted(range(len(rows)), key=lambda number: rows[number].phrase)
+        lengths = [len(self._phrases.tokens(row.phrase)) for row in rows]
+        order = sorted(range(len(rows)), key=lambda number: lengths[number])
         for places in _alike(order, lambda number: len(rows[number].mix)):
-            numbers = [order[place] for place in places]
-            solved = yield from self._solved([rows[number] for number in numbers])
-            made.update(zip(numbers, solved, strict=True))
+            for numbers in _companies([order[place] for place in places], lengths, self._flow.plans.most_tokens):
+                solved = yield from self._solved([rows[number] for number in numbers])
+                made.update(zip(numbers, solved, strict=True))
         return [made[number] for number in range(len(rows))]
 
     def _solved(self, rows: Sequence[Row]) -> Calls[Floats]:
@@ -210,3 +210,14 @@ def _alike(items: Sequence[T], length: Callable[[T], int]) -> Iterator[list[int]
     for numbers in groups.values():
         for begin in range(0, len(numbers), MOST_ROWS):
             yield numbers[begin : begin + MOST_ROWS]
+
+
+def _companies(numbers: Sequence[int], lengths: Sequence[int], short: int) -> Iterator[list[int]]:
+    """Rows, those with the shortest prompts first, parted where a long one would have the others filled up with zeros
+    to its length: to at most `short` tokens, or twice their own."""
+    begin = 0
+    for place, number in enumerate(numbers):
+        if lengths[number] > max(short, 2 * lengths[numbers[begin]]):
+            yield list(numbers[begin:place])
+            begin = place
+    yield list(numbers[begin:])

@@ -23,6 +23,9 @@ from engine.spec import AudioSpec, FlowSpec
 
 Floats = NDArray[np.float32]
 
+_ON = 1
+"""In `Work.marks`: the target is known to sound."""
+
 
 @dataclass(slots=True, eq=False)
 class Slot:
@@ -179,10 +182,7 @@ class FlowStep:
                         rows.append(Row(slot.phrase, window.first, mix, self._marks(job, number, window), slot.seed))
                         watching.append((slot, window, job.begun))
                     wanted.append((job, (number, hop, part), place))
-        for number, (slot, window, begun) in enumerate(watching):
-            if slot.seen is not None:
-                video = yield from slot.seen.window(begun + window.first, begun + window.end)
-                rows[number] = replace(rows[number], video=video)
+        yield from self._watched(rows, watching)
         heard = yield from self._heard(rows, [slot for slot, _, _ in watching])
         solved = yield from self._field.solve(rows)
         for job, key, place in wanted:
@@ -190,20 +190,36 @@ class FlowStep:
             if place in heard:
                 job.heard_in[key] = heard[place]
 
+    def _watched(self, rows: list[Row], watching: Sequence[tuple[Slot, Window, int]]) -> Calls[None]:
+        """The features of the visual prompts, into the rows that go by one."""
+        # A film is read forwards, and forgets what it has passed. The rows come part by part: where the middle was
+        # silent at first, its first window lies behind the side's.
+        for number in sorted(range(len(rows)), key=lambda number: watching[number][2] + watching[number][1].first):
+            slot, window, begun = watching[number]
+            if slot.seen is not None:
+                video = yield from slot.seen.window(begun + window.first, begun + window.end)
+                rows[number] = replace(rows[number], video=video)
+
     def _heard(self, rows: list[Row], slots: Sequence[Slot]) -> Calls[dict[int, Floats]]:
-        """Where the phrases of rows that nobody marked are heard, by row; the rows are marked there."""
-        asked = [
-            number
-            for number, slot in enumerate(slots)
-            if self._hearing is not None and slot.predicts and slot.phrase and not np.any(rows[number].marks)
-        ]
-        if self._hearing is None or not asked:
+        """How probably the phrases sound in the frames of the rows that are to be marked where they are heard, by row:
+        certainly where the caller has marked them. The rows that nobody marked are marked."""
+        hearing = self._hearing
+        if hearing is None:
             return {}
-        made = yield from self._hearing.hear(
+        heard: dict[int, Floats] = {}
+        asked: list[int] = []
+        for number, slot in enumerate(slots):
+            marks = rows[number].marks
+            if slot.predicts and slot.phrase and not np.any(marks):
+                asked.append(number)
+            elif slot.predicts:
+                known = np.zeros(len(rows[number].mix), np.int8) if marks is None else marks
+                heard[number] = (known == _ON).astype(np.float32)
+        made = yield from hearing.hear(
             [rows[number].phrase for number in asked], [rows[number].mix for number in asked]
         )
-        heard = dict(zip(asked, made, strict=True))
-        for number, probability in heard.items():
+        for number, probability in zip(asked, made, strict=True):
+            heard[number] = probability
             rows[number] = replace(rows[number], marks=(probability > HEARD_ABOVE).astype(np.int8))
         return heard
 

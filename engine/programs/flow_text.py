@@ -1,13 +1,15 @@
 """Prompts as a `flow_audio` bundle takes them: tokens, text features, and what its transformer makes of them at a time.
 
-A prompt's features are computed once. Keys, values and modulation depend on the prompts of a batch and on the solver's
-time alone, and both come back in every window: they are kept on the device, up to a budget in bytes.
+A prompt's features are computed once. Its keys, values and modulation depend on the solver's time beside it, and on
+nothing else; both come back in every window. They are kept on the device for each prompt and time, so that it makes no
+difference in whose company a prompt comes, and put together for a batch there.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from engine.errors import BundleError, EngineFault
 from engine.programs.base import Calls
+from engine.programs.flow_kept import Kept
 from engine.runtimes.graphs import Graphs, Held
 from engine.spec import FlowSpec
 
@@ -26,14 +29,17 @@ MOST_PHRASES = 256
 """Whose features are remembered."""
 
 MOST_BYTES = 1 << 30
-"""Of keys and values that are remembered, in float32. For each token and time they are 2 · layers · dim numbers: on the
-base model (16 layers of 2,048) a row of 8 tokens takes 2.1 MB, so 69 MB for the 32 times of 16 midpoint steps
-(`quality`); on the large one (22 of 2,816) 4.0 and 129 MB. In stereo a phrase is two rows, mid and side.
-
-A window goes through its times in turn, so that a budget which is a little too small keeps nothing that is asked for
-next: this one holds 15 rows of the base model, nearly a full batch, and 8 of the large one."""
+"""Of keys and values that are kept. For each token and time they are 2 · layers · dim numbers: on the base model (16
+layers of 2,048, in float32) a phrase of 8 tokens takes 2.1 MB, so 69 MB for the 32 times of 16 midpoint steps
+(`quality`), of which 15 have room; on the large one (22 of 2,816) 4.0 and 129 MB, of which 8 have. All who listen for
+the same share it, mid and side of a stereo sound among them. A prompt of 512 tokens takes 134 MB for one time of the
+base model: see `flow_kept` for who then has the room."""
 
 MEMORY = ("keys", "values", "modulation", "final")
+TOKEN_AXIS = {"keys": 3, "values": 3}
+"""Of keys and values `(1, layers, heads, tokens, head)`; modulation and final layer know of no tokens."""
+
+Memory = dict[str, Held]
 
 
 class Phrases:
@@ -50,54 +56,47 @@ class Phrases:
     """
 
     def __init__(self, folder: Path, flow: FlowSpec, graphs: Graphs, most_bytes: int = MOST_BYTES) -> None:
-        self._flow, self._graphs, self._most_bytes = flow, graphs, most_bytes
+        self._flow, self._graphs = flow, graphs
         self._tokenizer = open_tokenizer(folder, TOKENIZER_FILE, flow.max_tokens)
+        self.tokens = lru_cache(MOST_PHRASES)(self._tokens)
+        """Token numbers of a phrase, the closing one included."""
         self._features: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._memories: OrderedDict[tuple[tuple[str, ...], float], tuple[dict[str, Held], int]] = OrderedDict()
-        self._bytes = 0
+        self.kept: Kept[tuple[str, float], Memory] = Kept(most_bytes)
+        """By phrase and time."""
 
-    def tokens(self, phrase: str) -> list[int]:
-        """Token numbers, the closing one included."""
+    def _tokens(self, phrase: str) -> list[int]:
         found: list[int] = self._tokenizer.encode(phrase).ids
         return found
 
-    def memory(self, phrases: tuple[str, ...], t: float) -> Calls[dict[str, Held]]:
-        """Feeds of the velocity graph for a batch of these prompts at a time: `keys` …, and `text_mask`.
+    def memory(self, phrases: Sequence[str], t: float) -> Calls[Memory]:
+        """Feeds of the velocity graph for a batch of these prompts at a time: `keys` …, shorter prompts filled up with
+        zeros, and `text_mask`, which says where they are.
 
         Raises:
             EngineFault: a graph failed.
         """
-        key = (phrases, t)
-        if key not in self._memories:
-            text, mask = yield from self._batch(phrases)
-            time = np.full(len(phrases), t, np.float32)
-            made = self._graphs.keep("condition", {"text": text, "time": time})
-            yield []
-            feeds = {name: made[name] for name in MEMORY} | {"text_mask": self._graphs.hold(mask)}
-            self._remember(key, feeds, sum(_bytes(value) for value in feeds.values()))
-            return feeds
-        self._memories.move_to_end(key)
-        return self._memories[key][0]
+        made: dict[str, Memory] = {}
+        for phrase in dict.fromkeys(phrases):
+            made[phrase] = yield from self._one(phrase, t)
+        lengths = np.array([len(self.tokens(phrase)) for phrase in phrases])
+        longest = int(lengths.max())
+        feeds = {
+            name: self._graphs.joined([made[phrase][name] for phrase in phrases], TOKEN_AXIS.get(name), longest)
+            for name in MEMORY
+        }
+        feeds["text_mask"] = self._graphs.hold(np.arange(longest) < lengths[:, None])
+        return feeds
 
-    def _remember(self, key: tuple[tuple[str, ...], float], feeds: dict[str, Held], size: int) -> None:
-        self._bytes += size - self._memories.pop(key, ({}, 0))[1]
-        while self._memories and self._bytes > self._most_bytes:
-            _, (_, gone) = self._memories.popitem(last=False)
-            self._bytes -= gone
-        self._memories[key] = (feeds, size)
-
-    def _batch(self, phrases: Sequence[str]) -> Calls[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-        """Features `(B, S, width)`, shorter prompts padded on the right, and which tokens are true ones `(B, S)`."""
-        rows = []
-        for phrase in phrases:
-            rows.append((yield from self.features(phrase)))
-        longest = max(len(row) for row in rows)
-        text = np.zeros((len(rows), longest, self._flow.text), np.float32)
-        mask = np.zeros((len(rows), longest), np.bool_)
-        for number, row in enumerate(rows):
-            text[number, : len(row)] = row
-            mask[number, : len(row)] = True
-        return text, mask
+    def _one(self, phrase: str, t: float) -> Calls[Memory]:
+        """What the transformer makes of one prompt, at its own length."""
+        if (kept := self.kept.get((phrase, t))) is not None:
+            return kept
+        text = yield from self.features(phrase)
+        made = self._graphs.keep("condition", {"text": text[None], "time": np.array([t], np.float32)})
+        memory = {name: made[name] for name in MEMORY}
+        self.kept.put((phrase, t), memory, sum(self._graphs.size_bytes(held) for held in memory.values()))
+        yield []
+        return memory
 
     def features(self, phrase: str) -> Calls[NDArray[np.float32]]:
         """Text features `(S, width)` of one prompt.
@@ -119,11 +118,6 @@ class Phrases:
             yield []
             return np.asarray(made[0])
         return self._features[phrase]
-
-
-def _bytes(value: Held) -> int:
-    shape = value.shape if isinstance(value, np.ndarray) else value.shape()
-    return 4 * int(np.prod(shape))
 
 
 def open_tokenizer(folder: Path, file: str, most_tokens: int) -> Any:

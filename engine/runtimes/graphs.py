@@ -1,6 +1,6 @@
 """Several named graphs of one bundle on one device, without a state: what a program of many graphs drives.
 
-What is fed again and again (a prompt's keys and values) may be held on the device: see `hold` and `keep`.
+What is fed again and again (a prompt's keys and values) may be held on the device: see `hold`, `keep` and `joined`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,16 @@ class Graphs(Protocol):
 
     def hold(self, array: Array) -> Held:
         """An array moved to the device once, to be fed many times."""
+
+    def joined(self, parts: Sequence[Held], axis: int | None = None, length: int = 0) -> Held:
+        """Held arrays `(n, …)` under each other, on the device; along `axis` each goes on with zeros up to `length`.
+
+        Raises:
+            EngineFault: the device refuses, as for want of memory.
+        """
+
+    def size_bytes(self, held: Held) -> int:
+        """What a held array takes."""
 
     def width(self, graph: str, name: str) -> int:
         """Size of the last axis of an input.

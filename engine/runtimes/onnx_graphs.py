@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as Unsupported
 
 from engine.errors import BadInput, BundleError, EngineFault
 from engine.runtimes.graphs import Array, Held
 from engine.runtimes.onnx import PROVIDERS, open_session, refuse_two_builds
+from engine.runtimes.onnx_joining import Joining, joined_arrays
 
 log = logging.getLogger("winnow.engine.runtimes")
 
@@ -53,6 +55,7 @@ class OnnxGraphs:
         on_cpu = self.provider == PROVIDERS["cpu"]
         self._device = "cpu" if on_cpu else "cuda"
         self._bound = not on_cpu if bound is None else bound
+        self._joining = Joining(self._device, PROVIDERS["cpu" if on_cpu else "cuda"], self._options())
 
     def has(self, graph: str) -> bool:
         """See `Graphs.has`."""
@@ -77,16 +80,20 @@ class OnnxGraphs:
                 self._sessions[graph] = self._opened(graph)
             return self._sessions[graph]
 
-    def _opened(self, graph: str) -> ort.InferenceSession:
-        file = self._files.get(graph)
-        if file is None:
-            raise BundleError(self._folder, f"graphs.{graph}", "is missing")
+    def _options(self) -> ort.SessionOptions:
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        return options
+
+    def _opened(self, graph: str) -> ort.InferenceSession:
+        file = self._files.get(graph)
+        if file is None:
+            raise BundleError(self._folder, f"graphs.{graph}", "is missing")
+        options = self._options()
         try:
             # TensorRT would build a new engine, for minutes, whenever a length comes that it has not seen: only where
             # a person asks for it, or for a plan that was built beforehand.
@@ -94,6 +101,10 @@ class OnnxGraphs:
             session, note = open_session(self._folder / file, self._asked, options, planned)
         except (BadInput, EngineFault):
             raise
+        except Unsupported as error:
+            # It has no bfloat16 on the CPU, and says so by the first operation that it misses.
+            lacks = f"ONNX Runtime cannot run {file} here; a bfloat16 bundle needs a GPU (provider cuda)"
+            raise BundleError(self._folder, f"graphs.{graph}", f"{lacks}: {error}") from error
         except Exception as error:  # ONNX Runtime raises a class of its own for each way a file can be wrong
             raise BundleError(self._folder, f"graphs.{graph}", f"ONNX Runtime cannot open {file}: {error}") from error
         self.note = self.note or note
@@ -121,6 +132,19 @@ class OnnxGraphs:
         """See `Graphs.hold`."""
         laid = np.ascontiguousarray(array)
         return ort.OrtValue.ortvalue_from_numpy(laid, self._device, 0) if self._bound else laid
+
+    def joined(self, parts: Sequence[Held], axis: int | None = None, length: int = 0) -> Held:
+        """See `Graphs.joined`."""
+        try:
+            if self._bound:
+                return self._joining.joined(parts, axis, length)
+            return joined_arrays(parts, axis, length)
+        except Exception as error:  # as in `keep`
+            raise EngineFault(f"arrays could not be joined: {error}") from error
+
+    def size_bytes(self, held: Held) -> int:
+        """See `Graphs.size_bytes`."""
+        return int(held.nbytes if isinstance(held, np.ndarray) else held.tensor_size_in_bytes())
 
     def run(self, graph: str, feeds: Mapping[str, Held]) -> dict[str, Array]:
         """See `Graphs.run`."""

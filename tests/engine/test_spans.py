@@ -29,9 +29,11 @@ def test_a_course_says_what_the_spans_say() -> None:
     assert [course.at(second) for second in (-1.0, 0.99, 1.0, 2.0, 3.5, 4.0)] == [0, 0, 1, 0, 2, 0]
 
 
-def test_the_first_of_two_spans_that_overlap_holds() -> None:
-    course = course_of((Span(1.0, 2.0, include=False), Span(0.5, 3.0)))
+def test_the_last_of_two_spans_that_overlap_holds() -> None:
+    course = course_of((Span(0.5, 3.0), Span(1.0, 2.0, include=False)))
     assert course == Course((0.5, 1.0, 2.0, 3.0), (UNKNOWN, ON, OFF, ON, UNKNOWN))
+    course = course_of((Span(1.0, 2.0, include=False), Span(0.5, 3.0)))
+    assert course == Course((0.5, 3.0), (UNKNOWN, ON, UNKNOWN))
 
 
 def test_what_holds_at_the_beginning_held_before() -> None:

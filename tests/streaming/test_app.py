@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from engine.bundle import Bundle
+from engine.bundle import Bundle, load_bundle
+from engine.spec import MODELS_FOLDER, load_spec, write_spec
 from streaming.app import uvicorn_server
-from tests.streaming.live import END, House, listen, next_text, noise
+from tests.streaming.live import END, House, house, listen, next_text, noise
 
 
 async def test_operations(server: House) -> None:
@@ -37,6 +40,19 @@ async def test_operations(server: House) -> None:
         hops = next(line for line in page.splitlines() if line.startswith("winnow_hops_total"))
         assert float(hops.split()[1]) >= 10
         assert (await web.get("/nowhere")).status_code == 404
+
+
+async def test_a_bundle_from_elsewhere_is_among_the_models(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    shutil.copytree(MODELS_FOLDER / "identity", folder)
+    spec = load_spec(folder)
+    write_spec(folder, spec.model_copy(update={"name": "mine"}), tuple(spec.artifacts))
+    async with house(load_bundle(folder)) as server, httpx.AsyncClient(base_url=server.http) as web:
+        told = (await web.get("/v1/models")).json()
+    assert told["running"] == "mine"
+    (mine,) = [model for model in told["models"] if model["name"] == "mine"]
+    assert (mine["usable"], mine["latency_ms"]) == (True, 20.0)
+    assert [model["name"] for model in told["models"]].count("identity") == 1
 
 
 @pytest.mark.parametrize("path", ["/v1/live", "/v1/live/some-session"])

@@ -46,6 +46,19 @@ def joined(hops: list[Hop]) -> Samples:
     return np.concatenate([hop.samples for hop in hops], axis=1)
 
 
+async def test_any_length_in_one_call(identity: Bundle) -> None:
+    """Also more than a server takes in one message (2 s)."""
+    samples = tone(3 * 48_000)
+    async with house(identity) as home, LiveClient(home.url, prompt="speech", encoding="pcm_f32le") as live:
+        hops = await talk(live, samples, size=samples.shape[1])
+    # So much at once comes back faster than it is read, so that hops may be missing in between.
+    for hop in hops["target/target"]:
+        wanted = samples[:, hop.pts : hop.pts + hop.samples.shape[1]]
+        np.testing.assert_allclose(hop.samples, wanted, atol=1e-6)
+    assert hop.pts + hop.samples.shape[1] == samples.shape[1]
+    assert (live.ended["audio_seconds"], live.totals.reconnects) == (3.0, 0)
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("encoding", ["pcm_f32le", "pcm_s16le"])
 async def test_what_is_sent_comes_back_in_its_place(identity: Bundle, channels: int, encoding: str) -> None:

@@ -55,6 +55,28 @@ def sound(count: int) -> Samples:
     return np.zeros((1, count), np.float32)
 
 
+@pytest.mark.parametrize(("rate", "seconds"), [(8000, 4.5), (192_000, 2.5)])
+async def test_much_sound_at_once_goes_in_several_messages(rate: int, seconds: float) -> None:
+    """A server takes 2 s of sound and 256 KiB in one, and ends the session otherwise."""
+    totals, wire = Totals(), Wire()
+    sender = Sender(rate, 2, "pcm_f32le", Captures(rate), totals)
+    sender.begin(connection(wire), 0)
+    count = round(seconds * rate)
+    samples = np.random.default_rng(0).uniform(-1, 1, (2, count)).astype(np.float32)
+    sender.add(samples, None)
+    await sender.send_on()
+    assert sender.done
+    assert max(len(one) for one in wire.messages) <= HEADER_BYTES + (1 << 17)
+    assert max(len(one) for one in wire.messages) <= HEADER_BYTES + 8 * rate
+    heads = [unpack_header(one) for one in wire.messages]
+    lengths = [(len(one) - HEADER_BYTES) // 8 for one in wire.messages]
+    assert [head.pts for head in heads] == [sum(lengths[:place]) for place in range(len(lengths))]
+    assert [head.sequence for head in heads] == list(range(len(heads)))
+    payload = b"".join(one[HEADER_BYTES:] for one in wire.messages)
+    np.testing.assert_array_equal(np.frombuffer(payload, "<f4").reshape(-1, 2).T, samples)
+    assert totals.lost_samples == 0
+
+
 @pytest.fixture
 def sender() -> Sender:
     return Sender(RATE, 1, "pcm_s16le", Captures(RATE), Totals())

@@ -29,6 +29,7 @@ from streaming.stream import Delivery, Hop, Stream
 from streaming.worker import Worker
 from tests.engine.flow import FOLDER, bundle_in, open_graphs
 from tests.streaming.media_files import read_all, tone, write_sound, write_video
+from tests.streaming.test_mask_video import damaged
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,38 @@ def test_a_mask_video_stands_for_the_words(bundle: Bundle, tmp_path: Path) -> No
     with pytest.raises(BadInput) as caught:
         separate_file(film, ["dog"], bundle=bundle, folder=tmp_path / "out", predict_spans=True)
     assert caught.value.field == "predict_spans"
+
+
+def test_masks_in_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], graphs: Graphs
+) -> None:
+    film = write_video(tmp_path / "film.mkv", tone(62_400), seconds=1.3)
+    mask = write_video(tmp_path / "mask.mkv", None, seconds=0.4)
+    words = (
+        "separate",
+        film,
+        "-p",
+        "dog",
+        "-m",
+        FOLDER,
+        "--mode",
+        "fast",
+        "--json",
+        "--provider",
+        "cpu",
+        "-o",
+        tmp_path,
+    )
+    assert run_command(monkeypatch, *words, "--no-video", "--mask-video", mask) == 0
+    (note,) = json.loads(capsys.readouterr().out)["notes"]
+    assert note.startswith("the pictures of mask.mkv end at 0.40 s")
+    assert run_command(monkeypatch, *words, "--mask-hides") == 2
+    assert json.loads(capsys.readouterr().out)["error"]["message"].startswith("mask_hides: expected a mask video")
+    bad = damaged(tmp_path / "bad.mkv", [np.full((32, 48, 3), 255, np.uint8)] * 12)
+    assert run_command(monkeypatch, *words, "--mask-video", bad) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "bad_input"
+    assert "bad.mkv" in error["message"]
 
 
 def test_a_rehearsal_measures_whole_windows(bundle: Bundle) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import av
@@ -75,6 +76,45 @@ def test_a_mask_says_what_is_meant(tmp_path: Path, marks: Marks, left: int, righ
         (picture,) = pictures.next(1, SIDE)
     assert abs(int(picture[:, : SIDE // 2 - 3].mean()) - left) <= 2
     assert abs(int(picture[:, SIDE // 2 + 3 :].mean()) - right) <= 2
+
+
+def damaged(path: Path, pictures: list[Pixels]) -> Path:
+    """A video whose packets in the middle cannot be decoded."""
+    whole = film(path.with_name(f"whole-{path.name}"), pictures)
+    with av.open(str(whole)) as source, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(source.streams.video[0])):
+            if packet.dts is None:
+                continue
+            broken = number == len(pictures) // 2
+            copy = av.Packet(b"\xff" * 16 if broken else bytes(packet))
+            copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+            copy.time_base, copy.stream, copy.is_keyframe = packet.time_base, stream, packet.is_keyframe
+            container.mux(copy)
+    return path
+
+
+@pytest.mark.parametrize("field", ["video", "mask_video"])
+def test_a_damaged_video_is_named_with_the_time(tmp_path: Path, video: Path, field: str) -> None:
+    bad = damaged(tmp_path / "bad.mkv", [grey(20 * (1 + number)) for number in range(10)])
+    files = (bad, video) if field == "video" else (video, bad)
+    with MaskedPictures(*files) as pictures, pytest.raises(BadInput) as caught:
+        pictures.next(30, SIDE)
+    assert caught.value.field == field
+    assert "bad.mkv" in caught.value.got
+    assert re.search(r"after 0\.[45]0 s", caught.value.got)  # the fifth picture begins and ends there
+
+
+def test_a_mask_that_ends_early_is_told(tmp_path: Path, video: Path) -> None:
+    short = film(tmp_path / "short.mkv", [grey(255)] * 4)
+    with MaskedPictures(video, short) as pictures:
+        pictures.next(15, SIDE)
+        assert not pictures.notes  # 0.6 s: hardly longer than the mask
+        pictures.next(10, SIDE)
+        assert pictures.notes == ("the pictures of short.mkv end at 0.40 s; its last picture was held until 0.96 s",)
+    with MaskedPictures(video, video) as pictures:
+        pictures.next(25, SIDE)
+        assert not pictures.notes
 
 
 def test_what_is_no_video(tmp_path: Path, video: Path) -> None:

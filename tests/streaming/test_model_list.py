@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BadInput
-from engine.spec import MODELS_FOLDER
+from engine.spec import MODELS_FOLDER, load_spec
 from streaming.model_list import describe_models, print_models
 from tests.engine.flow import FOLDER
 
@@ -36,6 +36,7 @@ def test_a_bundle_that_reads_any_words_is_not_broken(tmp_path: Path, capsys: pyt
     if not FOLDER.is_dir():
         pytest.skip("tests/data/sam_audio/bundle is not there")
     (tiny,) = describe_models(FOLDER)
+    assert tiny["name"] == load_spec(FOLDER).name != FOLDER.name
     assert "error" not in tiny
     assert tiny["any_words"]
     assert set(tiny["modes"]) == {"quality", "balanced", "low_latency"}

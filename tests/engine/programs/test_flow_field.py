@@ -89,6 +89,26 @@ def test_a_batch_is_never_larger_than_agreed(flow_graphs: Graphs, monkeypatch: p
     assert sorted(set(sizes)) == [3, MOST_ROWS]
 
 
+def test_a_long_prompt_has_a_call_of_its_own(flow_graphs: Graphs, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[int, int]] = []
+    run = flow_graphs.run
+
+    def counted(graph: str, feeds: Mapping[str, Any]) -> Any:
+        if graph == "velocity":
+            calls.append(feeds["text_mask"].shape)
+        return run(graph, feeds)
+
+    monkeypatch.setattr(flow_graphs, "run", counted)
+    made, latent = field(flow_graphs), load_spec(FOLDER).flow.latent  # type: ignore[union-attr]
+    (mix,) = arrays((6, latent))
+    rows = [Row(phrase, 0, mix) for phrase in ("word " * 100, "dog", "a man who speaks", "dog")]
+    together, _ = done(made.solve(rows))
+    assert {rows for rows, _ in calls} == {1, 3}
+    assert max(tokens for rows, tokens in calls if rows == 3) < 64
+    for row, one in zip(rows, together, strict=True):
+        np.testing.assert_allclose(done(made.solve([row]))[0][0], one, atol=2e-5)
+
+
 class Planned:
     """The tiny bundle's graphs on a machine for which a plan for ten frames was built; which graph each call is of."""
 

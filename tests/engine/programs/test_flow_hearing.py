@@ -30,6 +30,7 @@ class WithEar:
 
     def __init__(self, graphs: Graphs) -> None:
         self._graphs = graphs
+        self.sure = 0.9
         self.asked: list[dict[str, NDArray[Any]]] = []
         self.anchors: list[NDArray[np.int64]] = []
 
@@ -45,7 +46,7 @@ class WithEar:
         if graph == "spans":
             self.asked.append(dict(feeds))
             heard = np.full(feeds["latents"].shape[:2], 0.1, np.float32)
-            heard[:, BEGIN:END] = 0.9
+            heard[:, BEGIN:END] = self.sure
             return {"heard": heard}
         if graph == "velocity":
             self.anchors.append(np.asarray(feeds["anchor_alignment"]))
@@ -87,9 +88,28 @@ def test_the_callers_spans_go_before(bundle: Bundle, ear: WithEar) -> None:
 
 def test_where_it_sounds_is_told_by_frame(bundle: Bundle) -> None:
     (found,) = predict_spans(bundle, CLIP, 48_000, (Target("a", "dog"),))["a"]
-    assert found.start_s == pytest.approx(BEGIN * 0.04, abs=0.081)
-    assert found.end_s == pytest.approx(END * 0.04, abs=0.081)
-    assert found.probability > 0.8
+    assert (found.start_s, found.end_s) == (round(BEGIN * 0.04, 3), 1.0)
+    assert found.probability == pytest.approx(0.9, abs=1e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_what_is_told_is_what_was_marked(bundle: Bundle, ear: WithEar, channels: int) -> None:
+    """However short it is, and however little above the predictor's threshold."""
+    ear.sure = 0.35
+    sound = noise(48_000, channels)
+    (found,) = predict_spans(bundle, sound, 48_000, (Target("a", "dog"),))["a"]
+    (whole,) = {tuple(row) for anchors in ear.anchors for row in anchors if anchors.shape[1] == 25}
+    assert (found.start_s, found.end_s) == (round(whole.index(2) * 0.04, 3), 1.0)
+    assert found.probability == pytest.approx(0.35, abs=1e-3)
+    taken = separate(bundle, sound, 48_000, (Target("a", "dog", predict_spans=True),)).targets["a"]
+    level_db = 10 * np.log10(np.mean(np.square(taken[:, BEGIN * 1920 :])))
+    assert found.level_db == pytest.approx(level_db, abs=0.1)
+
+
+def test_what_the_caller_marked_is_told_too(bundle: Bundle) -> None:
+    target = Target("a", "dog", spans=(Span(0.2, 0.48),))
+    (found,) = predict_spans(bundle, CLIP, 48_000, (target,))["a"]
+    assert (found.start_s, found.end_s, found.probability) == (0.2, 0.48, 1.0)
 
 
 def test_a_bundle_without_the_graph_says_so(flow_graphs: Graphs) -> None:

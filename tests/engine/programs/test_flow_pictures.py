@@ -136,6 +136,21 @@ def test_behind_a_flush_and_a_gap_the_film_goes_on_where_the_sound_does(bundle: 
     assert np.abs(other - wanted[1]).max() > 1e-3
 
 
+def test_a_film_whose_side_begins_to_sound_before_its_middle(bundle: Bundle) -> None:
+    """The middle's first window lies behind the side's; a work of several hops must read the film in that order."""
+    hop, context = bundle.spec.audio.hop, bundle.spec.audio.history
+    sides, both = 2 * hop + context + 1920, 3 * hop + context + 1920
+    sound = noise(both + 3 * hop, 2)
+    sound[:, :sides] = 0.0
+    sound[1, sides:both] = -sound[0, sides:both]
+    whole = separate(bundle, sound, 48_000, (shown("dog", Reel()),)).targets["a"]
+    crank = Crank(bundle, SessionConfig(48_000, 2, (shown("dog", Reel()),)))
+    for begin in range(0, sound.shape[1], hop):
+        crank.feed(sound[:, begin : begin + hop])
+    crank.flush()
+    np.testing.assert_allclose(crank.track(0), whole, atol=2e-5)
+
+
 def test_an_update_does_not_wind_the_film_on(bundle: Bundle) -> None:
     sound, hop = noise(80_000), bundle.spec.audio.hop
     reel = Reel()

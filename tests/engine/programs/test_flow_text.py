@@ -1,4 +1,4 @@
-"""`engine.programs.flow_text`: features once a prompt, keys and values once a batch and time, a budget kept."""
+"""`engine.programs.flow_text`: features once a prompt, keys and values once a prompt and time, a budget kept."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engine.errors import BundleError
 from engine.programs.base import Calls
@@ -57,45 +58,56 @@ def done(calls: Calls[T]) -> T:
             return value
 
 
-def test_everything_is_made_once(flow_graphs: Graphs) -> None:
+def test_everything_is_made_once_for_each_prompt_and_time(flow_graphs: Graphs) -> None:
     graphs = Counted(flow_graphs)
     phrases = Phrases(FOLDER, flow(), graphs)
-    first = done(phrases.memory(("dog", "man speaking"), 0.5))
-    assert graphs.calls == ["text", "text", "condition"]
-    assert done(phrases.memory(("dog", "man speaking"), 0.5)) is first
-    done(phrases.memory(("dog", "man speaking"), 0.25))
-    done(phrases.memory(("dog",), 0.5))
-    assert graphs.calls == ["text", "text", "condition", "condition", "condition"]
+    first = done(phrases.memory(("dog", "man speaking", "dog"), 0.5))
+    assert sorted(graphs.calls) == ["condition", "condition", "text", "text"]
+    for company in (("dog", "man speaking", "dog"), ("man speaking", "dog"), ("dog",), ("dog",) * 5):
+        again = done(phrases.memory(company, 0.5))
+        np.testing.assert_array_equal(again["keys"][company.index("dog")], _cut(first["keys"][0], again["keys"]))
+    assert len(graphs.calls) == 4
+    done(phrases.memory(("rain", "dog"), 0.5))
+    assert graphs.calls[4:] == ["text", "condition"]
+    done(phrases.memory(("dog",), 0.25))
+    assert graphs.calls[6:] == ["condition"]
+
+
+def _cut(row: NDArray[np.float32], batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A row's keys `(layers, heads, tokens, head)` as long as a batch's."""
+    return row[:, :, : batch.shape[3]]
 
 
 def test_a_shorter_prompt_is_padded_and_masked(flow_graphs: Graphs) -> None:
     phrases = Phrases(FOLDER, flow(), flow_graphs)
     alone, both = (done(phrases.memory(asked, 0.5)) for asked in (("man",), ("man", "man speaking")))
     tokens = len(phrases.tokens("man"))
-    assert tokens < both["keys"].shape[3]
+    assert alone["keys"].shape[3] == tokens < both["keys"].shape[3]
     np.testing.assert_array_equal(both["text_mask"].sum(axis=1), [tokens, len(phrases.tokens("man speaking"))])
-    np.testing.assert_allclose(both["keys"][0, :, :, :tokens], alone["keys"][0], atol=1e-5)
+    np.testing.assert_array_equal(both["keys"][0, :, :, :tokens], alone["keys"][0])
+    np.testing.assert_array_equal(both["keys"][0, :, :, tokens:], 0.0)
 
 
-def test_what_is_remembered_keeps_within_its_budget(flow_graphs: Graphs) -> None:
+def test_one_long_prompt_leaves_the_others_what_is_kept_of_them(flow_graphs: Graphs) -> None:
     graphs = Counted(flow_graphs)
-    one = Phrases(FOLDER, flow(), graphs)
-    done(one.memory(("dog",), 0.0))
-    size = one._bytes
-    phrases = Phrases(FOLDER, flow(), graphs, most_bytes=3 * size)
-    for number in range(10):
-        done(phrases.memory(("dog",), number / 10))
-        assert phrases._bytes <= 3 * size
-    graphs.calls.clear()
-    done(phrases.memory(("dog",), 0.9))
-    done(phrases.memory(("dog",), 0.0))
-    assert graphs.calls == ["condition"]
+    company, times = ("dog", "rain", "man speaking", "word " * 100), [number / 8 for number in range(8)]
+    size = Phrases(FOLDER, flow(), graphs)
+    for phrase in company[:3]:
+        done(size.memory((phrase,), 0.0))
+    phrases = Phrases(FOLDER, flow(), graphs, most_bytes=10 * size.kept.bytes)
+    for window in range(4):
+        graphs.calls.clear()
+        for t in times:
+            done(phrases.memory(company, t))
+            assert phrases.kept.bytes <= 10 * size.kept.bytes
+        if window:
+            assert graphs.calls.count("condition") <= len(times)  # the long one's
 
 
-def test_the_budget_holds_a_quality_window_of_seven_phrases_of_the_base_model_in_stereo() -> None:
-    layers, dim, tokens, times, parts = 16, 2048, 8, 32, 2
-    row = 4 * (2 * layers * dim * tokens + 6 * dim + dim)
-    assert 7 * parts * times * row <= MOST_BYTES < 8 * parts * times * row
+def test_the_budget_holds_a_quality_window_of_fifteen_phrases_of_the_base_model() -> None:
+    layers, dim, tokens, times = 16, 2048, 8, 32
+    phrase = 4 * (2 * layers * dim * tokens + 6 * dim + dim)
+    assert 15 * times * phrase <= MOST_BYTES < 16 * times * phrase
 
 
 def test_long_prompts_are_cut(flow_graphs: Graphs) -> None:

@@ -52,6 +52,18 @@ def test_what_is_missing_or_broken_is_named(graphs: OnnxGraphs, tmp_path: Path) 
         OnnxGraphs(tmp_path, FILES, "cpu", 1, "text")
 
 
+def test_a_bfloat16_graph_on_a_cpu_says_that_it_needs_a_gpu(flow_graphs: Graphs, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="the package onnx writes the graph (extra export)")
+    kind = onnx.TensorProto.BFLOAT16
+    sizes = {"a": [2, 2], "b": [2, 2], "c": [2, 2]}
+    a, b, c = (onnx.helper.make_tensor_value_info(name, kind, shape) for name, shape in sizes.items())
+    graph = onnx.helper.make_graph([onnx.helper.make_node("MatMul", ["a", "b"], ["c"])], "g", [a, b], [c])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
+    onnx.save(model, str(tmp_path / "velocity.onnx"))
+    with pytest.raises(BundleError, match=r"graphs\.velocity: .*a bfloat16 bundle needs a GPU"):
+        OnnxGraphs(tmp_path, {"velocity": "velocity.onnx"}, "cpu", 1, "velocity")
+
+
 def test_a_call_that_fails_is_a_fault(graphs: OnnxGraphs) -> None:
     with pytest.raises(EngineFault, match="the graph encoder failed"):
         graphs.run("encoder", {"samples": np.zeros((1, 2, 1920), np.float32)})
