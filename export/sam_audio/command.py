@@ -63,7 +63,7 @@ def add_to(commands: Any) -> None:
         help="largest batch of the plans (default: %(default)s); larger ones run on the plain graph, slower",
     )
     parser.add_argument("--name", help="the bundle's name (default: CHECKPOINT's)")
-    parser.add_argument("--replace", action="store_true", help="OUT gives way once the new bundle is complete")
+    parser.add_argument("--replace", action="store_true", help="a bundle at OUT gives way, once the new one is there")
     parser.add_argument("--threads", type=int, default=0, help="threads of torch (default: its own choice)")
     parser.add_argument("--verbose", action="store_true", help="after an error, where it came from")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")

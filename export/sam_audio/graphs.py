@@ -29,6 +29,10 @@ class Sizes(NamedTuple):
     anchors: int
 
 
+LONGEST_WINDOW = Sizes(batch=1, frames=300, tokens=8, anchors=4)
+"""A window of the mode `quality`, with a phrase and two spans; live windows have 125 frames."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
     """One graph to be made.
@@ -37,6 +41,7 @@ class Graph:
         axes: input name → its free axes: `B`, `T`, `S`, `A` or `hop*T`.
         example: inputs as in life for given sizes, in the order of the part's arguments.
         sixteen_bits: whether the part may be computed in 16 bits; text (T5 overflows there) and watermark may not.
+        in_life: sizes as they come in use, which it is checked with besides the small ones that are every graph's.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Graph:
     outputs: tuple[str, ...]
     example: Example
     sixteen_bits: bool = False
+    in_life: tuple[Sizes, ...] = ()
 
     @property
     def file(self) -> str:
@@ -149,7 +155,8 @@ def velocity(part: nn.Module, config: SamAudioConfig, shared: Callable[..., Any]
         "modulation": {0: "B"},
         "final": {0: "B"},
     }
-    return Graph("velocity", part, axes, ("velocity",), example, True)
+    # attention sums over all frames: what rounds harmlessly over 33 need not over a whole window
+    return Graph("velocity", part, axes, ("velocity",), example, True, (LONGEST_WINDOW,))
 
 
 def vision(part: nn.Module, side: int) -> Graph:

@@ -47,7 +47,7 @@ class Case(NamedTuple):
 def cases_of(graph: Graph) -> list[Case]:
     """What the part makes of each example: to be asked for before the part is narrowed."""
     found = []
-    for seed, sizes in enumerate(CHECKED_WITH):
+    for seed, sizes in enumerate((*CHECKED_WITH, *graph.in_life)):
         example = graph.example(sizes, torch.Generator().manual_seed(seed))
         with torch.no_grad():
             made = graph.part(*example.values())
@@ -64,6 +64,7 @@ def open_graph(path: Path, precision: torch.dtype = torch.float32) -> ort.Infere
     if precision != torch.bfloat16:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # nothing may undo the rounding
+    # beside the graph, where there is room for as much again (`/tmp` may be memory); `Work` removes what a kill leaves
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         copy = Path(folder) / path.name
         onnx.save(runnable(path), copy, save_as_external_data=True, location="weights")

@@ -16,7 +16,7 @@ from torch import nn
 from export.models.sam_audio.checkpoint import Checkpoint
 from export.models.sam_audio.codec import Codec
 from export.models.sam_audio.config import SamAudioConfig
-from export.models.sam_audio.errors import CheckpointError
+from export.models.sam_audio.errors import CheckpointError, WrongField
 from export.models.sam_audio.judge import Judge
 from export.models.sam_audio.separator import PARTS, TOWER
 from export.models.sam_audio.span_predictor import SpanPredictor
@@ -62,19 +62,45 @@ class Source:
 
     @classmethod
     def open(cls, folder: Path, t5: Path | None) -> Source:
-        """Open both folders; every name the export needs is looked for before minutes are spent on the first graph.
+        """Open both folders; every weight of codec and field is looked for before minutes are spent on the first
+        graph, by name, shape and type (`weights` does so for the other parts).
 
         Raises:
-            CheckpointError: no checkpoint in `folder`, a weight that is missing or has no place, or no T5 given nor
-                beside it.
+            CheckpointError: no checkpoint in `folder`, a weight that is missing, misshapen or has no place, or no T5
+                given nor beside it.
         """
         if not folder.is_dir():
             raise CheckpointError(f"{folder}: no such folder")
-        config, checkpoint = SamAudioConfig.read(folder), Checkpoint.open(folder)
+        source = cls(SamAudioConfig.read(folder), Checkpoint.open(folder), t5 or _t5_beside(folder))
+        source.weights(vision=False, spans=None, judge=None)
+        return source
+
+    def weights(self, *, vision: bool, spans: Path | None, judge: Path | None) -> dict[str, int]:
+        """Judge all that the stages will read (T5 apart, which is the first of them) without reading a weight, and
+        count: how many numbers `codec`, `watermark` (apart from it), `field`, `vision`, `spans` and `judge` hold.
+
+        Raises:
+            CheckpointError: a weight that is missing, misshapen, of another type or without a place, a value of a
+                configuration, or a model that does not go with this one.
+            MissingDependency: `transformers` is not installed.
+        """
         with torch.device("meta"):
-            checkpoint.require(Codec(config.audio_codec), "audio_codec.")
-            checkpoint.require(VelocityField(config))
-        return cls(config, checkpoint, t5 or _t5_beside(folder))
+            codec = Codec(self.config.audio_codec)
+            marks = nn.ModuleList((codec.decoder.wm_model, *(m for s in codec.decoder.stages() for m in s.marks())))
+            found: dict[str, nn.Module] = {"watermark": marks, "field": VelocityField(self.config)}
+            self.checkpoint.require(codec, "audio_codec.")
+            self.checkpoint.require(found["field"])
+            if vision:
+                found["vision"] = PictureTower(self._tower_sizes())
+                self.checkpoint.require(found["vision"], PREFIX)
+        if spans:
+            found["spans"] = predictor = SpanPredictor.required(spans)
+            self._check_predictor(predictor, spans)
+        if judge:
+            found["judge"] = judging = Judge.required(judge)
+            self._check_judge(judging, judge)
+        numbers = {name: _numbers(part) for name, part in found.items()}
+        return {"codec": _numbers(codec) - numbers["watermark"], **numbers}
 
     def stages(self, *, watermark: bool, vision: bool, spans: Path | None, judge: Path | None) -> list[Stage]:
         """What to make; `spans` and `judge` are folders of PE-A-Frame and of SAM Audio Judge."""
@@ -108,26 +134,43 @@ class Source:
                 graphs.decoder(DecoderPart(codec), self.config)]  # fmt: skip
 
     def _vision(self) -> list[Graph]:
-        sizes = TowerSizes.of(self.config.vision_encoder, self.checkpoint)
+        sizes = self._tower_sizes()
         tower = self._loaded(lambda: PictureTower(sizes), PREFIX)
         part = VisionPart(tower, self.config.vision_encoder.normalize_feature)
         return [graphs.vision(part, sizes.grid * sizes.patch)]
 
     def _spans(self, folder: Path) -> list[Graph]:
         predictor = SpanPredictor.open(folder).requires_grad_(False)
+        self._check_predictor(predictor, folder)
         return [graphs.spans(SpansPart(predictor), self.config, _vocabulary(predictor.text_model))]
 
     def _judge(self, folder: Path) -> list[Graph]:
         judge = Judge.open(folder).requires_grad_(False)
+        self._check_judge(judge, folder)
+        fold_weight_norm(judge)
+        judge.requires_grad_(False)
+        return [graphs.judge(JudgePart(judge), judge.audio_codec.config.hop, _vocabulary(judge.text_model))]
+
+    def _tower_sizes(self) -> TowerSizes:
+        sizes, config = TowerSizes.of(self.config.vision_encoder, self.checkpoint), self.config.vision_encoder
+        if sizes.features != config.dim:
+            raise WrongField("vision_encoder.dim", f"the {sizes.features} features of the picture tower", config.dim)
+        return sizes
+
+    def _check_predictor(self, predictor: SpanPredictor, folder: Path) -> None:
+        ours = self.config.audio_codec.codebook_dim
+        if predictor.channels != ours:
+            raise CheckpointError(
+                f"{folder}: hears latents of {predictor.channels} channels, but the separator's have {ours}"
+            )
+
+    def _check_judge(self, judge: Judge, folder: Path) -> None:
         own, ours = judge.audio_codec.config, self.config.audio_codec
         if (own.sample_rate, own.hop) != (ours.sample_rate, ours.hop):
             raise CheckpointError(
                 f"{folder}: hears {own.sample_rate} Hz in frames of {own.hop} samples, but the separator makes "
                 f"{ours.sample_rate} Hz in frames of {ours.hop}"
             )
-        fold_weight_norm(judge)
-        judge.requires_grad_(False)
-        return [graphs.judge(JudgePart(judge), judge.audio_codec.config.hop, _vocabulary(judge.text_model))]
 
     def _field(self) -> list[Graph]:
         field = self._loaded(lambda: VelocityField(self.config), "")
@@ -139,6 +182,10 @@ class Source:
             model = build()
         self.checkpoint.load(model, prefix)
         return model.eval().requires_grad_(False)
+
+
+def _numbers(part: nn.Module) -> int:
+    return sum(weight.numel() for weight in part.parameters())
 
 
 def _vocabulary(caption_model: Any) -> int:

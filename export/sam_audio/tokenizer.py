@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from export.models.sam_audio.errors import CheckpointError
-from export.models.sam_audio.text import transformers_for
+from export.models.sam_audio.errors import CheckpointError, MissingDependency
+from export.models.sam_audio.text import require_tokenizer, transformers_for
 
 TOKENIZER_FILE = "tokenizer.json"
 
 
-def write_tokenizer(encoder: Path, folder: Path, name: str = TOKENIZER_FILE) -> str:
-    """Copy `tokenizer.json` of the text encoder's folder, or make it from an older form (`spiece.model`); `name`.
+def read_tokenizer(encoder: Path) -> bytes:
+    """`tokenizer.json` of the text encoder's folder, or made from an older form (`spiece.model`); it was tried.
 
     Raises:
         CheckpointError: there is no tokenizer that can be written so.
-        MissingDependency: `transformers` is not installed, and needed.
+        MissingDependency: `tokenizers` is not installed, or `transformers` is not, and needed.
     """
-    if (encoder / TOKENIZER_FILE).is_file():
-        shutil.copyfile(encoder / TOKENIZER_FILE, folder / name)
-        return name
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise MissingDependency("tokenizers", "a tokenizer's file", "sam-audio") from error
+    path = encoder / TOKENIZER_FILE
+    if path.is_file():
+        found = path.read_bytes()
+        try:
+            Tokenizer.from_buffer(found)
+        except Exception as error:  # the library has no class of its own for this
+            raise CheckpointError(f"{path}: {error}") from error
+        return found
+    require_tokenizer(encoder)
     library = transformers_for("an old tokenizer's file")
     try:
         tokenizer = library.AutoTokenizer.from_pretrained(encoder, local_files_only=True, use_fast=True)
-        tokenizer.backend_tokenizer.save(str(folder / name))
+        text: str = tokenizer.backend_tokenizer.to_str()
     except (OSError, ValueError, AttributeError, ImportError, TypeError) as error:
         raise CheckpointError(f"{encoder}: no {TOKENIZER_FILE}, and none could be made: {error}") from error
-    return name
+    return text.encode()

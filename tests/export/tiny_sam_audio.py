@@ -1,6 +1,6 @@
 """The tiny checkpoint of `tests/data/sam_audio` as folders of the kind that `winnow export sam-audio` takes.
 
-python -m tests.export.tiny_sam_audio FOLDER    # FOLDER/sam-audio-tiny, FOLDER/t5-base and FOLDER/judge
+python -m tests.export.tiny_sam_audio FOLDER    # FOLDER/sam-audio-tiny, FOLDER/t5-base, FOLDER/judge and FOLDER/spans
 """
 
 from __future__ import annotations
@@ -49,10 +49,19 @@ def write_t5(folder: Path) -> Path:
 
 def write_judge(folder: Path) -> Path:
     """The fixture's judge, with the tokenizer of the tiny T5."""
+    return _written(folder, "judge_tiny")
+
+
+def write_spans(folder: Path) -> Path:
+    """The fixture's PE-A-Frame, with the tokenizer of the tiny T5."""
+    return _written(folder, "span_tiny")
+
+
+def _written(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    raw = json.loads((DATA / "judge_tiny.json").read_text(encoding="utf-8"))["config"]
+    raw = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))["config"]
     (folder / "config.json").write_text(json.dumps(raw), encoding="utf-8")
-    shutil.copyfile(DATA / "judge_tiny.safetensors", folder / "model.safetensors")
+    shutil.copyfile(DATA / f"{name}.safetensors", folder / "model.safetensors")
     shutil.copyfile(DATA / "bundle" / "tokenizer.json", folder / "tokenizer.json")
     return folder
 
@@ -80,3 +89,4 @@ if __name__ == "__main__":
     write_checkpoint(target / "sam-audio-tiny")
     write_t5(target / "t5-base")
     write_judge(target / "judge")
+    write_spans(target / "spans")

@@ -12,21 +12,38 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from export.models.sam_audio.errors import CheckpointError
-from export.models.sam_audio.text import transformers_for
+from export.models.sam_audio.config import whole_of
+from export.models.sam_audio.errors import CheckpointError, WrongField
+from export.models.sam_audio.text import require_tokenizer, transformers_for
 
 
 def caption_model(raw: Mapping[str, Any], feature: str) -> nn.Module:
     """An empty ModernBERT of the sizes in a `config.json`.
 
     Raises:
+        CheckpointError: sizes that `transformers` cannot build.
         MissingDependency: `transformers` is not installed.
     """
     library = transformers_for(feature)
     sizes = {name: value for name, value in raw.items() if name not in ("attn_implementation", "reference_compile")}
-    config = library.ModernBertConfig(**sizes, attn_implementation="sdpa")
-    model: nn.Module = library.ModernBertModel(config)
+    try:
+        config = library.ModernBertConfig(**sizes, attn_implementation="sdpa")
+        model: nn.Module = library.ModernBertModel(config)
+    except Exception as error:  # whatever a size of another type or of zero runs into
+        raise CheckpointError(f"{feature}: text_model in config.json: {error}") from error
     return model
+
+
+def text_layer_of(raw: Mapping[str, Any], model: Any, source: str) -> int:
+    """`nth_text_layer` of a `config.json`.
+
+    Raises:
+        CheckpointError: it is missing, no number, or beyond the model's last layer.
+    """
+    layer, layers = whole_of(raw, "nth_text_layer", source), model.config.num_hidden_layers
+    if layer > layers:
+        raise WrongField(f"{source}: nth_text_layer", f"one of text_model's layers (0 to {layers})", layer)
+    return layer
 
 
 def first_token(model: nn.Module, layer: int, ids: Tensor, keep: Tensor | None) -> Tensor:
@@ -44,6 +61,7 @@ def caption_tokens(folder: Path, captions: Sequence[str], feature: str) -> tuple
         MissingDependency: `transformers` is not installed.
     """
     library = transformers_for(feature)
+    require_tokenizer(folder)
     try:
         tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:

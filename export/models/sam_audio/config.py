@@ -12,11 +12,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from export.models.sam_audio.errors import CheckpointError
+from export.models.sam_audio.errors import CheckpointError, WrongField
 
 T = TypeVar("T")
+
+_MOST = 10_000_000
+_RANGES = {
+    "sample_rate": (8_000, 192_000),  # what a bundle's spec takes
+    "n_layers": (1, 1_000),  # each is built before its weights are looked for
+    "num_hidden_layers": (1, 1_000),
+    "nth_text_layer": (0, 1_000),  # 0 is what goes into the first
+}
+"""Least and largest value of whole numbers by their field; of all others 1 and `_MOST`."""
 
 _FIXED = {
     "qk_norm": True,
@@ -122,6 +132,7 @@ class SamAudioConfig:
         """The `config.json` of a checkpoint folder.
 
         Raises:
+            WrongField: a value of another type than its field's, or outside its range.
             CheckpointError: no such file, no JSON object, or a field that is missing or of a value not built in.
         """
         path = folder / "config.json"
@@ -130,20 +141,18 @@ class SamAudioConfig:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any], source: str = "config.json") -> SamAudioConfig:
         """As `read`, from what the file holds."""
-        transformer = _part(raw, "transformer", source)
+        transformer = part_of(raw, "transformer", source)
         for name, built_in in _FIXED.items():
             if transformer.get(name, built_in) != built_in:
                 raise CheckpointError(
                     f"{source}: transformer.{name} = {transformer[name]!r}; only {built_in!r} is built"
                 )
         config = cls(
-            in_channels=_field(raw, "in_channels", source),
-            num_anchors=_field(raw, "num_anchors", source),
-            anchor_embedding_dim=_field(raw, "anchor_embedding_dim", source),
-            audio_codec=sizes_of(CodecConfig, _part(raw, "audio_codec", source), f"{source}: audio_codec"),
+            **{name: whole_of(raw, name, source) for name in ("in_channels", "num_anchors", "anchor_embedding_dim")},
+            audio_codec=sizes_of(CodecConfig, part_of(raw, "audio_codec", source), f"{source}: audio_codec"),
             transformer=sizes_of(TransformerConfig, transformer, f"{source}: transformer"),
-            text_encoder=sizes_of(TextConfig, _part(raw, "text_encoder", source), f"{source}: text_encoder"),
-            vision_encoder=sizes_of(VisionConfig, _part(raw, "vision_encoder", source), f"{source}: vision_encoder"),
+            text_encoder=sizes_of(TextConfig, part_of(raw, "text_encoder", source), f"{source}: text_encoder"),
+            vision_encoder=sizes_of(VisionConfig, part_of(raw, "vision_encoder", source), f"{source}: vision_encoder"),
         )
         _check(config, transformer, source)
         return config
@@ -152,16 +161,31 @@ class SamAudioConfig:
 def _check(config: SamAudioConfig, transformer: Mapping[str, Any], source: str) -> None:
     sizes, codec = config.transformer, config.audio_codec
     rules = {
-        "transformer.dim is a multiple of transformer.n_heads": sizes.dim % sizes.n_heads == 0,
+        # twice: rotary positions turn pairs of a head's channels
+        "transformer.dim is a multiple of 2 · transformer.n_heads": sizes.dim % (2 * sizes.n_heads) == 0,
+        "transformer.frequency_embedding_dim is even": sizes.frequency_embedding_dim % 2 == 0,
         "transformer.context_dim equals transformer.dim": transformer.get("context_dim", sizes.dim) == sizes.dim,
         "in_channels is 3 · 2 · codebook_dim": config.in_channels == 3 * config.channels,
         "transformer.out_channels is 2 · codebook_dim": sizes.out_channels == config.channels,
+        "num_anchors is 3 (null, + and -)": config.num_anchors == 3,
         "decoder_rates and encoder_rates have one product": math.prod(codec.decoder_rates) == codec.hop,
+        "decoder_rates are four": len(codec.decoder_rates) == 4,  # the watermark's stages lie between them
+        "encoder_rates and decoder_rates are even": not any(r % 2 for r in codec.encoder_rates + codec.decoder_rates),
         "audio_codec.decoder_dim is a multiple of 48": codec.decoder_dim % 48 == 0,
     }
     broken = [rule for rule, holds in rules.items() if not holds]
     if broken:
         raise CheckpointError(f"{source}: does not hold: {'; '.join(broken)}")
+
+
+def whole_of(raw: Mapping[str, Any], name: str, source: str) -> int:
+    """A whole number that must be there.
+
+    Raises:
+        CheckpointError: it is missing, of another type, or out of range.
+    """
+    found: int = judged(f"{source}: {name}", _field(raw, name, source))
+    return found
 
 
 def _field(raw: Mapping[str, Any], name: str, source: str) -> Any:
@@ -170,7 +194,12 @@ def _field(raw: Mapping[str, Any], name: str, source: str) -> Any:
     return raw[name]
 
 
-def _part(raw: Mapping[str, Any], name: str, source: str) -> Mapping[str, Any]:
+def part_of(raw: Mapping[str, Any], name: str, source: str) -> Mapping[str, Any]:
+    """An object within an object, that must be there.
+
+    Raises:
+        CheckpointError: it is missing, or no object.
+    """
     part = _field(raw, name, source)
     if not isinstance(part, dict):
         raise CheckpointError(f"{source}: {name} is no object")
@@ -193,12 +222,53 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def sizes_of(kind: type[T], raw: Mapping[str, Any], source: str) -> T:
-    """A dataclass from those fields of `raw` that it knows; fields without a default must be there."""
-    values = {}
+    """A dataclass from those fields of `raw` that it knows; fields without a default must be there.
+
+    Raises:
+        WrongField: a value of another type than the field's, or outside its range.
+        CheckpointError: a field that is missing, or `raw` is no object.
+    """
+    if not isinstance(raw, Mapping):
+        raise CheckpointError(f"{source} is no object")
+    hints, values = get_type_hints(kind), {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if field.name in raw:
-            value = raw[field.name]
-            values[field.name] = tuple(value) if isinstance(value, list) else value
+            values[field.name] = judged(f"{source}.{field.name}", raw[field.name], hints[field.name])
         elif field.default is dataclasses.MISSING:
             raise CheckpointError(f"{source}: no field {field.name!r}")
     return kind(**values)
+
+
+def judged(field: str, value: Any, kind: Any = int) -> Any:
+    """`value` of the JSON field at the dotted place `field`, as `kind`: int, float, bool, str, a tuple of whole
+    numbers (from a list), or one of these or None.
+
+    Raises:
+        WrongField: it is of another type, or a number outside the range that `_RANGES` gives its name.
+    """
+    if NoneType in get_args(kind):
+        if value is None:
+            return None
+        (kind,) = (one for one in get_args(kind) if one is not NoneType)
+    if get_origin(kind) is tuple:
+        many = get_args(kind)
+        fits = isinstance(value, list | tuple) and len(value) > 0 and (... in many or len(value) == len(many))
+        if not fits or not all(_is_whole(one, 1, _MOST) for one in value):
+            count = "" if ... in many else f"{len(many)} "
+            raise WrongField(field, f"a list of {count}whole numbers from 1 to {_MOST}", value)
+        return tuple(value)
+    low, high = _RANGES.get(field.rpartition(".")[2], (1, _MOST))
+    # bool is an int in Python, and no number in JSON
+    fits, expected = {
+        int: (_is_whole(value, low, high), f"a whole number from {low} to {high}"),
+        float: (type(value) in (int, float) and 0 < value < math.inf, "a number above 0"),
+        bool: (isinstance(value, bool), "true or false"),
+        str: (isinstance(value, str), "a string"),
+    }[kind]
+    if not fits:
+        raise WrongField(field, expected, value)
+    return value
+
+
+def _is_whole(value: Any, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from export.models.sam_audio.attention import RmsNorm, Rotary, attend, split_heads
-from export.models.sam_audio.errors import CheckpointError
+from export.models.sam_audio.config import sizes_of
+from export.models.sam_audio.errors import WrongField
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +31,16 @@ class FrameTransformerConfig:
     head_dim: int = 0
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> FrameTransformerConfig:
-        """From a dictionary of a `config.json`.
+    def from_dict(cls, raw: Mapping[str, Any], source: str = "config.json") -> FrameTransformerConfig:
+        """From a dictionary of a `config.json`; `source` says in errors which.
 
         Raises:
-            CheckpointError: a size is missing.
+            CheckpointError: a size is missing, of another type or out of range.
         """
-        known = {name: raw[name] for name in cls.__slots__ if raw.get(name) is not None}
-        try:
-            return cls(**known)
-        except TypeError as error:
-            raise CheckpointError(f"a frame transformer's sizes: {error}") from error
+        sizes = sizes_of(cls, {name: value for name, value in raw.items() if value is not None}, source)
+        if sizes.head_width % 2 or sizes.head_width == 0:
+            raise WrongField(f"{source}: channels of a head", "an even number", sizes.head_width)
+        return sizes
 
     @property
     def head_width(self) -> int:

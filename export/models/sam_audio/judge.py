@@ -14,15 +14,22 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from export.models.sam_audio.caption_encoder import caption_model, caption_tokens, first_token
+from export.models.sam_audio.caption_encoder import (
+    caption_model,
+    caption_tokens,
+    first_token,
+    text_layer_of,
+)
 from export.models.sam_audio.checkpoint import Checkpoint
 from export.models.sam_audio.codec import Encoder, whole_frames
-from export.models.sam_audio.config import CodecConfig, read_json, sizes_of
+from export.models.sam_audio.config import CodecConfig, part_of, read_json, sizes_of, whole_of
 from export.models.sam_audio.errors import CheckpointError
 from export.models.sam_audio.frame_transformer import FrameTransformer, FrameTransformerConfig
 from export.models.sam_audio.weight_norm import WeightNormConv
 
 FEATURE = "the judge"
+CONFIG = "judge: config.json (of revision sam_audio)"
+NOT_READ = ("audio_codec.quantizer.out_proj.", "audio_codec.decoder.")
 
 
 class Scores(NamedTuple):
@@ -55,20 +62,20 @@ class Judge(nn.Module):
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         super().__init__()
-        try:
-            codec = sizes_of(CodecConfig, raw["audio_codec"], "judge: audio_codec")
-            first = FrameTransformerConfig.from_dict(raw["transformer"])
-            second = FrameTransformerConfig.from_dict(raw["finetune_transformer"])
-            text, self.text_layer, narrow = raw["text_model"], int(raw["nth_text_layer"]), raw["bottleneck_dim"]
-        except KeyError as error:
-            raise CheckpointError(f"judge: config.json has no field {error} (revision sam_audio is meant)") from error
+        codec = sizes_of(CodecConfig, part_of(raw, "audio_codec", CONFIG), f"{CONFIG}: audio_codec")
+        first, second = (
+            FrameTransformerConfig.from_dict(part_of(raw, name, CONFIG), f"{CONFIG}: {name}")
+            for name in ("transformer", "finetune_transformer")
+        )
+        text, narrow = part_of(raw, "text_model", CONFIG), whole_of(raw, "bottleneck_dim", CONFIG)
         wide = first.hidden_size
         self.audio_codec = _CodecEncoder(codec)
         self.data_proj = nn.Linear(codec.codebook_dim, wide)
         self.transformer = FrameTransformer(first)
         self.cat_audio_proj = nn.Linear(2 * wide, narrow)
         self.text_model = caption_model(text, FEATURE)
-        self.text_proj1 = nn.Linear(text["hidden_size"], wide, bias=False)
+        self.text_layer = text_layer_of(raw, self.text_model, CONFIG)
+        self.text_proj1 = nn.Linear(whole_of(text, "hidden_size", CONFIG), wide, bias=False)
         self.text_proj2 = nn.Linear(wide, narrow)
         self.layer_norm = nn.LayerNorm(narrow)
         self.proj_audio_and_text = nn.Linear(2 * narrow, narrow)
@@ -88,9 +95,21 @@ class Judge(nn.Module):
         """
         model = cls(read_json(folder / "config.json"))
         checkpoint = Checkpoint.open(folder)
-        checkpoint.load(model, ignored=("audio_codec.quantizer.out_proj.", "audio_codec.decoder."))
+        checkpoint.load(model, ignored=NOT_READ)
         model.folder = folder
         return model.eval()
+
+    @classmethod
+    def required(cls, folder: Path) -> Judge:
+        """As `open`, on the meta device: everything is judged, no weight is read.
+
+        Raises:
+            CheckpointError, MissingDependency: see `open`.
+        """
+        with torch.device("meta"):
+            model = cls(read_json(folder / "config.json"))
+        Checkpoint.open(folder).require(model, ignored=NOT_READ)
+        return model
 
     def forward(
         self,

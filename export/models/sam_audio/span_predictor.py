@@ -13,15 +13,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from export.models.sam_audio.caption_encoder import caption_model, caption_tokens, first_token
+from export.models.sam_audio.caption_encoder import (
+    caption_model,
+    caption_tokens,
+    first_token,
+    text_layer_of,
+)
 from export.models.sam_audio.checkpoint import Checkpoint
-from export.models.sam_audio.config import read_json
+from export.models.sam_audio.config import part_of, read_json, whole_of
 from export.models.sam_audio.errors import CheckpointError
 from export.models.sam_audio.frame_transformer import FrameTransformer, FrameTransformerConfig
 from export.models.sam_audio.spans import Span, spans_of
 
 THRESHOLD = 0.3
 FEATURE = "span prediction"
+CONFIG = "span predictor: config.json"
+NOT_READ = ("audio_model.dac_vae_encoder.",)
 
 
 class _Head(nn.Module):
@@ -53,16 +60,15 @@ class SpanPredictor(nn.Module):
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         super().__init__()
-        try:
-            audio, text = raw["audio_model"], raw["text_model"]
-            channels = audio["dac_vae_encoder"]["codebook_dim"]
-            self.text_layer = int(raw["nth_text_layer"])
-            features, text_width = raw["output_dim"], text["hidden_size"]
-            sizes = FrameTransformerConfig.from_dict(audio["audio_transformer"])
-        except KeyError as error:
-            raise CheckpointError(f"span predictor: config.json has no field {error}") from error
-        self.audio_model = _AudioModel(channels, sizes)
+        audio, text = part_of(raw, "audio_model", CONFIG), part_of(raw, "text_model", CONFIG)
+        self.channels = whole_of(part_of(audio, "dac_vae_encoder", CONFIG), "codebook_dim", CONFIG)
+        features, text_width = whole_of(raw, "output_dim", CONFIG), whole_of(text, "hidden_size", CONFIG)
+        sizes = FrameTransformerConfig.from_dict(
+            part_of(audio, "audio_transformer", CONFIG), f"{CONFIG}: audio_model.audio_transformer"
+        )
+        self.audio_model = _AudioModel(self.channels, sizes)
         self.text_model = caption_model(text, FEATURE)
+        self.text_layer = text_layer_of(raw, self.text_model, CONFIG)
         self.audio_head = _Head(sizes.hidden_size, features)
         self.text_head = _Head(text_width, features)
         self.logit_scale, self.logit_bias = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(1))
@@ -78,9 +84,21 @@ class SpanPredictor(nn.Module):
         """
         model = cls(read_json(folder / "config.json"))
         checkpoint = Checkpoint.open(folder)
-        checkpoint.load(model, ignored=("audio_model.dac_vae_encoder.",))
+        checkpoint.load(model, ignored=NOT_READ)
         model.folder = folder
         return model.eval()
+
+    @classmethod
+    def required(cls, folder: Path) -> SpanPredictor:
+        """As `open`, on the meta device: everything is judged, no weight is read.
+
+        Raises:
+            CheckpointError, MissingDependency: see `open`.
+        """
+        with torch.device("meta"):
+            model = cls(read_json(folder / "config.json"))
+        Checkpoint.open(folder).require(model, ignored=NOT_READ)
+        return model
 
     def embedded(self, latent: Tensor, keep: Tensor | None) -> Tensor:
         """Frames, `latent [B, T, channels]` → `[B, T, features]`."""

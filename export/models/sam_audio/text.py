@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from export.models.sam_audio.errors import CheckpointError, MissingDependency
+from export.models.sam_audio.errors import CheckpointError, MissingDependency, MissingKeys
+
+TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
+"""The forms in which a tokenizer lies beside T5 (either) and ModernBERT (the first)."""
 
 
 class TextFeatures(NamedTuple):
@@ -43,11 +46,16 @@ class TextEncoder:
         library = transformers_for("text prompts")
         if not (folder / "config.json").is_file():
             raise CheckpointError(f"{folder}: no config.json of a T5 encoder")
+        require_tokenizer(folder)
         try:
             tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = library.T5EncoderModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        except (OSError, ValueError) as error:
+            model, told = library.T5EncoderModel.from_pretrained(
+                folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            )
+        except (OSError, ValueError, RuntimeError, TypeError) as error:  # RuntimeError: weights of other shapes
             raise CheckpointError(f"{folder}: {error}") from error
+        if told["missing_keys"]:  # `transformers` makes up what is missing, and only warns
+            raise MissingKeys(str(folder), sorted(told["missing_keys"]))
         if width is not None and model.config.d_model != width:
             raise CheckpointError(f"{folder}: width {model.config.d_model}, the checkpoint expects {width}")
         return cls(tokenizer, model, max_length)
@@ -68,6 +76,17 @@ class TextEncoder:
         lengths = torch.tensor([len(row) for row in rows])
         features = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         return TextFeatures(features, torch.arange(features.shape[1])[None] < lengths[:, None])
+
+
+def require_tokenizer(folder: Path) -> None:
+    """Whether a text encoder's folder holds a tokenizer; where there is none, `transformers` makes up one that knows
+    no words, without a word.
+
+    Raises:
+        CheckpointError: it holds none of `TOKENIZER_FILES`.
+    """
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise CheckpointError(f"{folder}: no tokenizer: expected {' or '.join(TOKENIZER_FILES)}, got neither")
 
 
 def transformers_for(feature: str) -> Any:

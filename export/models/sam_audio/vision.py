@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from export.models.sam_audio.attention import Rotary, attend, split_heads
 from export.models.sam_audio.config import VisionConfig
-from export.models.sam_audio.errors import CheckpointError
+from export.models.sam_audio.errors import CheckpointError, WrongField
 
 PREFIX = "vision_encoder.model.visual."
 HEADS = {"PE-Core-L14-336": (16, 8)}
@@ -44,7 +44,8 @@ class TowerSizes:
         """What the shapes under `vision_encoder.model.visual.` say; `heads` for a tower not listed above.
 
         Raises:
-            CheckpointError: the checkpoint has no picture tower, or one of an unknown name.
+            CheckpointError: the checkpoint has no picture tower, one of an unknown name, or one of a width that the
+                heads do not divide.
         """
         try:
             width, _, patch, _ = weights[PREFIX + "conv1.weight"].shape
@@ -54,12 +55,17 @@ class TowerSizes:
             features = weights[PREFIX + "proj"].shape[1]
         except KeyError as error:
             raise CheckpointError(f"no picture tower: {error.args[0]} is missing") from error
+        except ValueError as error:  # from taking a shape apart
+            raise CheckpointError(f"no picture tower: weights under {PREFIX} have another number of axes") from error
         found = heads or config.heads or HEADS.get(config.name)
         if found is None:
             raise CheckpointError(
                 f"vision_encoder.name: the heads of {config.name!r} are not known, only {list(HEADS)}"
             )
         blocks = PREFIX + "transformer.resblocks."
+        if width % (4 * found[0]) or width % found[1]:  # rotary positions turn pairs, by column and by row
+            expected = f"numbers that divide the width {width} (the first into multiples of 4)"
+            raise WrongField("vision_encoder.heads", expected, list(found))
         layers = len({name[len(blocks) :].split(".")[0] for name in weights if name.startswith(blocks)})
         grid = round((positions - 1) ** 0.5)
         return cls(width, layers, hidden, pool_hidden, patch, grid, features, *found)

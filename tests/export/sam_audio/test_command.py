@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from export.__main__ import main
+from export.models.sam_audio.errors import DiskFull
 
 
 def test_help_shows_an_example_and_the_licence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,7 +33,8 @@ def test_without_torch_one_line_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_a_wrong_checkpoint_is_the_callers_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["sam-audio", str(tmp_path), str(tmp_path / "out"), "--json"]) == 2
+    (tmp_path / "checkpoint").mkdir()
+    assert main(["sam-audio", str(tmp_path / "checkpoint"), str(tmp_path / "out"), "--json"]) == 2
     said = capsys.readouterr()
     assert json.loads(said.out)["error"]["code"] == "bad_checkpoint"
     assert "config.json" in said.out
@@ -77,6 +79,20 @@ def test_a_library_that_gives_up_is_one_line_and_our_fault(
     assert ("Traceback" in told, "gives_up" in told) == (verbose, verbose)
     assert main([*arguments, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "library_failed"
+
+
+def test_a_full_disk_is_no_fault_of_the_callers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskFull(tmp_path, 3_000_000_000, 1_000_000_000)
+
+    monkeypatch.setattr("export.sam_audio.bundle.export_bundle", full)
+    assert main(["sam-audio", str(tmp_path), str(tmp_path / "out"), "--json"]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], error["message"]) == (
+        "disk", f"{tmp_path}: expected 3.00 GB of room or more, got 1.00 GB",
+    )  # fmt: skip
 
 
 def test_a_mistake_of_ours_is_not_dressed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,9 @@ import onnx
 import pytest
 import torch
 
+from engine.spec import load_spec
 from export.sam_audio.graphs import Graph, Sizes, dimensions
+from export.sam_audio.parity import cases_of
 from tests.export.sam_audio.conftest import FROZEN
 
 
@@ -35,6 +37,15 @@ def test_an_example_has_the_sizes_asked_for(name: str, made: dict[str, Graph]) -
         for at, label in axes.items():
             wanted = {"B": 2, "T": 5, "S": 4, "A": 3, "1920*T": 5 * 1920}[label]
             assert example[input_name].shape[at] == wanted
+
+
+def test_velocity_is_checked_with_the_longest_window_too(made: dict[str, Graph]) -> None:
+    flow = load_spec(FROZEN).flow
+    assert flow is not None
+    longest = max(flow.audio(mode).window for mode in flow.modes) // flow.frame
+    (sizes,) = made["velocity"].in_life
+    assert sizes.frames == longest == 300
+    assert [case.feeds["noisy"].shape[1] for case in cases_of(made["velocity"])] == [7, 12, 1, 33, 300]
 
 
 def test_one_letter_is_one_dimension() -> None:

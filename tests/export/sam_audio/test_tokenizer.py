@@ -5,17 +5,23 @@ from pathlib import Path
 import pytest
 
 from export.models.sam_audio.errors import CheckpointError
-from export.sam_audio.tokenizer import write_tokenizer
+from export.sam_audio.tokenizer import read_tokenizer
 
 
-def test_the_folders_own_file_is_taken(folders: Path, tmp_path: Path) -> None:
-    assert write_tokenizer(folders / "t5-base", tmp_path, "spans_tokenizer.json") == "spans_tokenizer.json"
-    wanted = (folders / "t5-base" / "tokenizer.json").read_bytes()
-    assert (tmp_path / "spans_tokenizer.json").read_bytes() == wanted
+def test_the_folders_own_file_is_taken(folders: Path) -> None:
+    assert read_tokenizer(folders / "t5-base") == (folders / "t5-base" / "tokenizer.json").read_bytes()
 
 
 def test_a_folder_without_one_is_named(tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="transformers (extra sam-audio) is not installed")
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match="empty"):
-        write_tokenizer(tmp_path / "empty", tmp_path)
+        read_tokenizer(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "\xff"])
+def test_a_file_that_is_none_is_named(content: str, tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers", reason="tokenizers (extra sam-audio) is not installed")
+    (tmp_path / "tokenizer.json").write_text(content, encoding="latin-1")
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json: "):
+        read_tokenizer(tmp_path)

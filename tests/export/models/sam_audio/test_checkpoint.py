@@ -10,7 +10,7 @@ from torch import Tensor
 from export.models.sam_audio.checkpoint import Checkpoint
 from export.models.sam_audio.codec import Codec
 from export.models.sam_audio.config import SamAudioConfig
-from export.models.sam_audio.errors import CheckpointError, MissingKeys, UnexpectedKeys, WrongShape
+from export.models.sam_audio.errors import CheckpointError, MissingKeys, UnexpectedKeys, WrongKind, WrongShape
 from export.models.sam_audio.separator import PARTS
 from export.models.sam_audio.velocity import VelocityField
 from export.models.sam_audio.vision import PREFIX, PictureTower, TowerSizes
@@ -119,6 +119,51 @@ def test_unknown_prefixes_are_skipped_and_reported(state: dict[str, Tensor], fie
     assert named.skipped("a.b") == {"a.x": 1, "a.y": 1, "ab": 1, "e": 1}
     assert named.skipped("a", "e") == {"ab": 1}
     assert named.skipped() == {"a": 4, "ab": 1, "e": 1}
+
+
+def test_shapes_and_types_are_judged_before_a_weight_is_read(
+    state: dict[str, Tensor], field: VelocityField, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    safetensors = pytest.importorskip("safetensors.torch")
+    safetensors.save_file(
+        state | {"proj.bias": torch.zeros(47), "memory_proj.bias": torch.zeros(1)}, tmp_path / "model.safetensors"
+    )
+    with torch.device("meta"):
+        model = VelocityField(field.config)
+    opened = Checkpoint.open(tmp_path)
+    monkeypatch.setattr(Checkpoint, "__getitem__", lambda *_: pytest.fail("a weight was read"))
+    with pytest.raises(WrongShape, match=r"proj\.bias: expected shape \[48\], got .* \(and 1 more of another shape\)"):
+        opened.require(model)
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.float8_e4m3fn])
+@pytest.mark.parametrize("stored", ["safetensors", "pt"])
+def test_weights_that_are_no_numbers_of_ours_are_named(
+    kind: torch.dtype, stored: str, state: dict[str, Tensor], field: VelocityField, tmp_path: Path
+) -> None:
+    narrow = {name: weight.to(kind) for name, weight in state.items()}
+    if stored == "pt":
+        torch.save(narrow, tmp_path / "checkpoint.pt")
+    else:
+        pytest.importorskip("safetensors.torch").save_file(narrow, tmp_path / "model.safetensors")
+    with pytest.raises(WrongKind, match=r"expected float32, float16 or bfloat16, got .* more$") as caught:
+        Checkpoint.open(tmp_path).load(VelocityField(field.config))
+    assert set(caught.value.keys) == set(field.state_dict())
+    assert len(str(caught.value)) < 600
+
+
+def test_the_old_format_of_pytorch_is_read_too(state: dict[str, Tensor], field: VelocityField, tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "checkpoint.pt", _use_new_zipfile_serialization=False)
+    other = VelocityField(field.config)
+    Checkpoint.open(tmp_path).load(other)
+    assert torch.equal(other.proj.weight, state["proj.weight"])
+    content = (tmp_path / "checkpoint.pt").read_bytes()
+    (tmp_path / "checkpoint.pt").write_bytes(content[: len(content) // 2])
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt"):
+        Checkpoint.open(tmp_path)
+    torch.save({"weight": re.compile("x")}, tmp_path / "checkpoint.pt", _use_new_zipfile_serialization=False)
+    with pytest.raises(CheckpointError, match="nothing in it was run"):
+        Checkpoint.open(tmp_path)
 
 
 def test_a_file_that_would_run_code_is_not_opened(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
+from operator import getitem
+from typing import Any
 
 import pytest
 import torch
@@ -44,3 +47,24 @@ def test_masked_attention_is_a_choice_and_changes_the_scores(judge: Judge, z: di
 def test_the_main_revisions_config_is_refused_by_name() -> None:
     with pytest.raises(CheckpointError, match="revision sam_audio"):
         Judge({"dac_vae_encoder": {}})
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "match"),
+    [
+        (("bottleneck_dim",), "32", "bottleneck_dim: expected a whole number"),
+        (("nth_text_layer",), 99, "nth_text_layer: expected one of text_model's layers"),
+        (("transformer", "num_attention_heads"), 0, "num_attention_heads: expected"),
+        (("transformer", "num_attention_heads"), 32, "channels of a head: expected an even number, got 1"),
+        (("audio_codec", "sample_rate"), "fast", "audio_codec.sample_rate: expected"),
+        (("text_model", "hidden_size"), "x", "text_model"),
+        (("text_model", "num_attention_heads"), 0, "text_model"),
+        (("text_model",), [], "text_model is no object"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(place: tuple[str, ...], value: Any, match: str) -> None:
+    raw = parsed("judge_tiny.json")["config"]
+    *above, last = place
+    reduce(getitem, above, raw)[last] = value
+    with pytest.raises(CheckpointError, match=match), torch.device("meta"):
+        Judge(raw)

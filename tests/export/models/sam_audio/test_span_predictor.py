@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
+from operator import getitem
+from typing import Any
 
 import pytest
 import torch
@@ -45,3 +48,22 @@ def test_spans(predictor: SpanPredictor, z: dict[str, Tensor]) -> None:
 def test_a_config_of_another_kind_is_refused() -> None:
     with pytest.raises(CheckpointError, match="audio_model"):
         SpanPredictor({})
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "match"),
+    [
+        (("output_dim",), 0, "output_dim: expected a whole number"),
+        (("nth_text_layer",), None, "nth_text_layer: expected"),
+        (("audio_model", "dac_vae_encoder"), 3, "dac_vae_encoder is no object"),
+        (("audio_model", "audio_transformer", "hidden_size"), "wide", "hidden_size: expected"),
+        (("audio_model", "audio_transformer", "rms_norm_eps"), -1, "rms_norm_eps: expected a number above 0"),
+        (("text_model", "vocab_size"), "many", "text_model"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(place: tuple[str, ...], value: Any, match: str) -> None:
+    raw = parsed("span_tiny.json")["config"]
+    *above, last = place
+    reduce(getitem, above, raw)[last] = value
+    with pytest.raises(CheckpointError, match=match), torch.device("meta"):
+        SpanPredictor(raw)

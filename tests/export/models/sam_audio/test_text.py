@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from export.models.sam_audio.checkpoint import Checkpoint
-from export.models.sam_audio.errors import CheckpointError, MissingDependency
+from export.models.sam_audio.errors import CheckpointError, MissingDependency, MissingKeys
 from export.models.sam_audio.text import TextEncoder, transformers_for
 from tests.export.models.sam_audio.conftest import close, parsed
 
@@ -53,6 +54,26 @@ def test_a_folder_of_another_width_or_of_nothing_is_refused(folder: Path, tmp_pa
         TextEncoder.open(folder, width=768)
     with pytest.raises(CheckpointError, match=r"config\.json"):
         TextEncoder.open(tmp_path)
+
+
+def test_nothing_is_made_up_for_what_is_missing(folder: Path, tmp_path: Path) -> None:
+    """`transformers` gives a T5 without a tokenizer one that knows no words, and missing weights random values."""
+    safetensors = pytest.importorskip("safetensors.torch")
+    shutil.copytree(folder, tmp_path / "t5")
+    weights = safetensors.load_file(tmp_path / "t5" / "model.safetensors")
+    gone = next(name for name in sorted(weights) if "layer.0" in name)
+    del weights[gone]
+    safetensors.save_file(weights, tmp_path / "t5" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(MissingKeys) as caught:
+        TextEncoder.open(tmp_path / "t5")
+    assert caught.value.keys == (gone,)
+    weights[gone] = torch.zeros(3)
+    safetensors.save_file(weights, tmp_path / "t5" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match="t5: "):
+        TextEncoder.open(tmp_path / "t5")
+    (tmp_path / "t5" / "tokenizer.json").unlink()
+    with pytest.raises(CheckpointError, match=r"no tokenizer: expected tokenizer\.json or spiece\.model, got neither"):
+        TextEncoder.open(tmp_path / "t5")
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from export.models.sam_audio.checkpoint import Checkpoint
 from export.models.sam_audio.config import SamAudioConfig
-from export.models.sam_audio.errors import CheckpointError
+from export.models.sam_audio.errors import CheckpointError, WrongField
 from export.models.sam_audio.video import at_latent_frames
 from export.models.sam_audio.vision import PREFIX, PictureTower, TowerSizes, to_square
 from tests.export.models.sam_audio.conftest import close
@@ -42,3 +42,8 @@ def test_a_tower_whose_heads_are_not_known_is_refused(config: SamAudioConfig, ch
         TowerSizes.of(config.vision_encoder, checkpoint)
     with pytest.raises(CheckpointError, match="no picture tower"):
         TowerSizes.of(config.vision_encoder, {})
+    with pytest.raises(WrongField, match=r"vision_encoder\.heads: expected numbers that divide the width"):
+        TowerSizes.of(config.vision_encoder, checkpoint, (3, 2))
+    flat = dict(checkpoint) | {PREFIX + "conv1.weight": torch.zeros(3)}
+    with pytest.raises(CheckpointError, match="another number of axes"):
+        TowerSizes.of(config.vision_encoder, flat, (2, 2))
