@@ -66,3 +66,13 @@ def test_a_graph_of_other_weights_is_refused(model: QueriedSeparator, session: o
 
 def test_a_call_takes_time(model: QueriedSeparator, session: ort.InferenceSession) -> None:
     assert 0 < parity.milliseconds(model.core, session, 1, 1, seconds=0.0) < 1000
+
+
+def test_large_states_are_compared_by_their_own_size() -> None:
+    def outputs(gain: float, held: float) -> parity.Arrays:
+        one = {name: np.full((1, 4), gain, np.float32) for name in ("mask", "active")}
+        return {**one, "state_out": np.full((1, 4), held, np.float32)}
+
+    assert parity._largest_difference(outputs(0.5, 89.0), outputs(0.5, 89.0 + 4e-5)) < parity.TOLERANCE
+    assert parity._largest_difference(outputs(0.5, 89.0), outputs(0.5, 89.0 + 4e-3)) > parity.TOLERANCE
+    assert parity._largest_difference(outputs(0.5, 89.0), outputs(0.5 + 4e-5, 89.0)) > parity.TOLERANCE
