@@ -43,8 +43,9 @@ LONGEST_CUT_HOPS = 2
 GATES = {
     "none": (SHUT_BELOW, 0.0),
     "as it is": (SHUT_BELOW, OPEN_ABOVE),
+    "0.2 to 0.3": (0.2, 0.3),
+    "0.3 to 0.4": (0.3, 0.4),
     "0.4 to 0.5": (0.4, 0.5),
-    "0.5 to 0.6": (0.5, 0.6),
 }
 """Name → activity below which it is shut, and above which it is open."""
 

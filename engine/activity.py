@@ -31,10 +31,10 @@ class LiveRules:
     counts as silent; `forgets_db`: how fast its loudest is forgotten, a hop; `follows`: its share of the level.
     """
 
-    begins_above: float = 0.7
+    begins_above: float = 0.5
     ends_below: float = 0.5
-    begin_hops: int = 8
-    end_hops: int = 30
+    begin_hops: int = 10
+    end_hops: int = 35
     audible_db: float = 25.0
     forgets_db: float = 0.01
     follows: float = 0.4
@@ -47,16 +47,16 @@ class FileRules:
     span.
     """
 
-    begins_above: float = 0.6
-    ends_below: float = 0.5
-    begin_hops: int = 3
-    end_hops: int = 30
-    audible_db: float = 25.0
-    smooth_hops: int = 5
+    begins_above: float = 0.5
+    ends_below: float = 0.3
+    begin_hops: int = 1
+    end_hops: int = 35
+    audible_db: float = 28.0
+    smooth_hops: int = 13
     level_hops: int = 3
-    around_hops: int = 1001
-    shortest_hops: int = 10
-    sure_above: float = 0.8
+    around_hops: int = 401
+    shortest_hops: int = 15
+    sure_above: float = 0.65
 
 
 LIVE, FILES = LiveRules(), FileRules()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.activity import LIVE, ActivityGate, ActivityRecord, find_soundings, hop_powers
+from engine.activity import FILES, LIVE, ActivityGate, ActivityRecord, find_soundings, hop_powers
 
 
 def changes(probability: list[float], group: int = 1, power: list[float] | None = None) -> list[tuple[int, str]]:
@@ -68,7 +68,7 @@ def test_a_file_that_ends_while_it_sounds() -> None:
 
 
 def test_doubt_and_silence_give_no_span() -> None:
-    assert find_soundings(np.full(300, 0.65, np.float32), np.full(300, 0.01, np.float32), 0.01) == []
+    assert find_soundings(np.full(300, FILES.sure_above - 0.02, np.float32), np.full(300, 0.01, np.float32), 0.01) == []
     assert find_soundings(np.zeros(300, np.float32), np.zeros(300, np.float32), 0.01) == []
     assert find_soundings(np.zeros(0, np.float32), np.zeros(0, np.float32), 0.01) == []
     assert ActivityRecord().spans() == {}

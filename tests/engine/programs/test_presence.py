@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.programs.presence import CLOSES_BY, PresenceGate
+from engine.programs.presence import CLOSES_BY, OPEN_ABOVE, SHUT_BELOW, PresenceGate
 
 ONE = np.array([0], np.intp)
 
@@ -23,7 +23,8 @@ def course(active: list[float], group: int) -> list[float]:
 
 @pytest.mark.parametrize("group", [1, 2, 16, 1000])
 def test_opens_at_once_and_closes_slowly(group: int) -> None:
-    gains = course([0.1] * 10 + [0.9] * 3 + [0.35] * 2 + [0.0] * 40, group)
+    between = (SHUT_BELOW + OPEN_ABOVE) / 2
+    gains = course([SHUT_BELOW] * 10 + [0.9] * 3 + [between] * 2 + [0.0] * 40, group)
     assert gains[:10] == [0.0] * 10
     assert gains[10:13] == pytest.approx([1.0] * 3)
     closing = np.clip(1.0 - CLOSES_BY * np.arange(1, 43), 0.0, 1.0)
