@@ -107,8 +107,8 @@ def chosen(
     rules: Rules,
     hop_s: float,
     rounds: int,
-) -> tuple[Rules, float]:
-    """The rules after `rounds` of setting one after the other, and their mean F1."""
+) -> Rules:
+    """The rules after `rounds` of setting one after the other."""
 
     def mean_f1(tried: Rules) -> float:
         return float(np.mean(list(f1_by_ratio(made, spans, tried, hop_s).values())))
@@ -124,7 +124,7 @@ def chosen(
                     best, best_f1 = tried, f1
         if best == before:
             break
-    return best, best_f1
+    return best
 
 
 def told(
@@ -136,7 +136,7 @@ def told(
     rounds: int,
 ) -> dict[str, Any]:
     """Choose, print and give both rows."""
-    best, _ = chosen(made, spans, rules, hop_s, rounds)
+    best = chosen(made, spans, rules, hop_s, rounds)
     result: dict[str, Any] = {}
     for what, tried in (("as they are", rules), ("chosen", best)):
         row = {f"{snr_db:g} dB": f1 for snr_db, f1 in f1_by_ratio(made, spans, tried, hop_s).items()}

@@ -153,12 +153,15 @@ class ActivityRecord:
         """Where each target sounds, nothing beyond `end_s`."""
         found = {}
         for name in self._probability:
-            soundings = find_soundings(*self.heard(name), self.hop_s)
-            inside = (one for one in soundings if one.start_s < end_s)
+            inside = (one for one in self.soundings(name) if one.start_s < end_s)
             found[name] = tuple(
                 Sounding(one.start_s, min(one.end_s, round(end_s, 3)), one.level_db, one.probability) for one in inside
             )
         return found
+
+    def soundings(self, name: str) -> list[Sounding]:
+        """Where a target sounded so far."""
+        return find_soundings(*self.heard(name), self.hop_s)
 
 
 def find_soundings(probability: Floats, power: Floats, hop_s: float, rules: FileRules = FILES) -> list[Sounding]:

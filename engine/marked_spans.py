@@ -17,17 +17,9 @@ from engine.programs.flow_hearing import HEARD_ABOVE
 class MarkedRecord(ActivityRecord):
     """As `ActivityRecord`, frame by frame, for a model that marks."""
 
-    def spans(self, end_s: float = float("inf")) -> dict[str, tuple[Sounding, ...]]:
-        """The runs of marked frames of each target, nothing beyond `end_s`."""
-        found: dict[str, tuple[Sounding, ...]] = {}
-        for name in self._probability:
-            soundings = marked_soundings(*self.heard(name), self.hop_s)
-            found[name] = tuple(
-                Sounding(one.start_s, min(one.end_s, round(end_s, 3)), one.level_db, one.probability)
-                for one in soundings
-                if one.start_s < end_s
-            )
-        return found
+    def soundings(self, name: str) -> list[Sounding]:
+        """The runs of marked frames of a target."""
+        return marked_soundings(*self.heard(name), self.hop_s)
 
 
 def marked_soundings(probability: Floats, power: Floats, frame_s: float) -> list[Sounding]:

@@ -8,7 +8,6 @@ Weights: `facebook/sam-audio-judge`, revision `sam_audio` (SAM License).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -20,16 +19,15 @@ from export.models.sam_audio.caption_encoder import (
     first_token,
     text_layer_of,
 )
-from export.models.sam_audio.checkpoint import Checkpoint
 from export.models.sam_audio.codec import Encoder, whole_frames
-from export.models.sam_audio.config import CodecConfig, part_of, read_json, sizes_of, whole_of
+from export.models.sam_audio.config import CodecConfig, part_of, sizes_of, whole_of
 from export.models.sam_audio.errors import CheckpointError
+from export.models.sam_audio.folder_model import FolderModel
 from export.models.sam_audio.frame_transformer import FrameTransformer, FrameTransformerConfig
 from export.models.sam_audio.weight_norm import WeightNormConv
 
 FEATURE = "the judge"
 CONFIG = "judge: config.json (of revision sam_audio)"
-NOT_READ = ("audio_codec.quantizer.out_proj.", "audio_codec.decoder.")
 
 
 class Scores(NamedTuple):
@@ -57,11 +55,13 @@ class _CodecEncoder(nn.Module):
         return out
 
 
-class Judge(nn.Module):
+class Judge(FolderModel):
     """Key names as in the released checkpoint."""
 
+    NOT_READ = ("audio_codec.quantizer.out_proj.", "audio_codec.decoder.")
+
     def __init__(self, raw: Mapping[str, Any]) -> None:
-        super().__init__()
+        super().__init__(raw)
         codec = sizes_of(CodecConfig, part_of(raw, "audio_codec", CONFIG), f"{CONFIG}: audio_codec")
         first, second = (
             FrameTransformerConfig.from_dict(part_of(raw, name, CONFIG), f"{CONFIG}: {name}")
@@ -83,33 +83,6 @@ class Judge(nn.Module):
         self.finetune_transformer = FrameTransformer(second)
         self.head = nn.Linear(second.hidden_size, 4, bias=False)
         self.mean, self.std = nn.Parameter(torch.zeros(4)), nn.Parameter(torch.ones(4))
-        self.folder: Path | None = None
-
-    @classmethod
-    def open(cls, folder: Path) -> Judge:
-        """From a folder with `config.json`, weights and tokenizer.
-
-        Raises:
-            CheckpointError: see `Checkpoint.load`.
-            MissingDependency: `transformers` is not installed.
-        """
-        model = cls(read_json(folder / "config.json"))
-        checkpoint = Checkpoint.open(folder)
-        checkpoint.load(model, ignored=NOT_READ)
-        model.folder = folder
-        return model.eval()
-
-    @classmethod
-    def required(cls, folder: Path) -> Judge:
-        """As `open`, on the meta device: everything is judged, no weight is read.
-
-        Raises:
-            CheckpointError, MissingDependency: see `open`.
-        """
-        with torch.device("meta"):
-            model = cls(read_json(folder / "config.json"))
-        Checkpoint.open(folder).require(model, ignored=NOT_READ)
-        return model
 
     def forward(
         self,

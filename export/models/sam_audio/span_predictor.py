@@ -7,7 +7,6 @@ Frames and caption are put into one space; `sigmoid(⟨frame, caption⟩ · scal
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,16 +18,15 @@ from export.models.sam_audio.caption_encoder import (
     first_token,
     text_layer_of,
 )
-from export.models.sam_audio.checkpoint import Checkpoint
-from export.models.sam_audio.config import part_of, read_json, whole_of
+from export.models.sam_audio.config import part_of, whole_of
 from export.models.sam_audio.errors import CheckpointError
+from export.models.sam_audio.folder_model import FolderModel
 from export.models.sam_audio.frame_transformer import FrameTransformer, FrameTransformerConfig
 from export.models.sam_audio.spans import Span, spans_of
 
 THRESHOLD = 0.3
 FEATURE = "span prediction"
 CONFIG = "span predictor: config.json"
-NOT_READ = ("audio_model.dac_vae_encoder.",)
 
 
 class _Head(nn.Module):
@@ -55,11 +53,13 @@ class _AudioModel(nn.Module):
         return out
 
 
-class SpanPredictor(nn.Module):
+class SpanPredictor(FolderModel):
     """Key names as in the released checkpoints."""
 
+    NOT_READ = ("audio_model.dac_vae_encoder.",)
+
     def __init__(self, raw: Mapping[str, Any]) -> None:
-        super().__init__()
+        super().__init__(raw)
         audio, text = part_of(raw, "audio_model", CONFIG), part_of(raw, "text_model", CONFIG)
         self.channels = whole_of(part_of(audio, "dac_vae_encoder", CONFIG), "codebook_dim", CONFIG)
         features, text_width = whole_of(raw, "output_dim", CONFIG), whole_of(text, "hidden_size", CONFIG)
@@ -72,33 +72,6 @@ class SpanPredictor(nn.Module):
         self.audio_head = _Head(sizes.hidden_size, features)
         self.text_head = _Head(text_width, features)
         self.logit_scale, self.logit_bias = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(1))
-        self.folder: Path | None = None
-
-    @classmethod
-    def open(cls, folder: Path) -> SpanPredictor:
-        """From a folder with `config.json`, weights and tokenizer.
-
-        Raises:
-            CheckpointError: see `Checkpoint.load`.
-            MissingDependency: `transformers` is not installed.
-        """
-        model = cls(read_json(folder / "config.json"))
-        checkpoint = Checkpoint.open(folder)
-        checkpoint.load(model, ignored=NOT_READ)
-        model.folder = folder
-        return model.eval()
-
-    @classmethod
-    def required(cls, folder: Path) -> SpanPredictor:
-        """As `open`, on the meta device: everything is judged, no weight is read.
-
-        Raises:
-            CheckpointError, MissingDependency: see `open`.
-        """
-        with torch.device("meta"):
-            model = cls(read_json(folder / "config.json"))
-        Checkpoint.open(folder).require(model, ignored=NOT_READ)
-        return model
 
     def embedded(self, latent: Tensor, keep: Tensor | None) -> Tensor:
         """Frames, `latent [B, T, channels]` → `[B, T, features]`."""
