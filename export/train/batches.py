@@ -255,6 +255,17 @@ def _level(mixture: Complex64, rng: Rng) -> np.float32:
     return np.float32(np.sqrt(wanted / (power + 1e-9)))
 
 
+class Share:
+    """What one of `size` workers hears: batches `rank`, `rank + size`, …"""
+
+    def __init__(self, maker: BatchMaker, rank: int = 0, size: int = 1) -> None:
+        self._maker, self._rank, self._size = maker, rank, size
+
+    def make(self, number: int) -> Batch:
+        """The worker's batch `number`."""
+        return self._maker.make(number * self._size + self._rank)
+
+
 class Twice:
     """Every batch twice, the second time `LAG` batches later, when much else was learnt: mixing is a third of a step's
     work, and the second hearing of a mixture teaches nearly as much as a new one. Still a function of the number alone.
@@ -262,7 +273,7 @@ class Twice:
 
     LAG = 16
 
-    def __init__(self, maker: BatchMaker) -> None:
+    def __init__(self, maker: BatchMaker | Share) -> None:
         self._maker = maker
         self._kept: dict[int, Batch] = {}
 

@@ -1,4 +1,4 @@
-"""Instruments from a General MIDI soundfont: single notes, tunes, chords and strokes for classes with few recordings.
+"""Instruments, choirs and effects from a General MIDI soundfont: notes, tunes, chords and strokes for rare classes.
 
 Played by FluidSynth (`apt install libfluidsynth3`, `pip install pyfluidsynth`). The soundfont is the user's to name;
 ours are trained with FluidR3 (Frank Wen and others, MIT licence; Debian's `fluid-soundfont-gm`). What it plays is
@@ -47,12 +47,12 @@ INSTRUMENTS: tuple[Instrument, ...] = (
     *_family("bell", 60, 96, {9: "glockenspiel", 10: "music box", 14: "tubular", 98: "crystal", 112: "tinkle"}),
     *_family("guitar", 40, 80, {
         24: "nylon", 25: "steel", 26: "jazz", 27: "clean", 28: "muted", 29: "overdriven", 30: "distorted",
-        31: "harmonics",
+        31: "harmonics", 105: "banjo",
     }),
     *_family("bass", 28, 55, {32: "acoustic", 33: "fingered", 34: "picked", 35: "fretless", 36: "slap", 38: "synth"}),
     *_family("strings", 43, 88, {
         40: "violin", 41: "viola", 42: "cello", 44: "tremolo", 45: "pizzicato", 48: "ensemble", 49: "slow ensemble",
-        50: "synth",
+        50: "synth", 46: "harp", 110: "fiddle",
     }),
     *_family("brass", 45, 80, {
         56: "trumpet", 57: "trombone", 58: "tuba", 59: "muted trumpet", 60: "horn", 61: "section", 62: "synth",
@@ -66,6 +66,15 @@ INSTRUMENTS: tuple[Instrument, ...] = (
         90: "polysynth", 95: "sweep",
     }),
     *_family("sitar", 48, 80, {104: "sitar"}),
+    *_family("singing", 43, 81, {52: "aah", 53: "ooh", 54: "synth"}),
+    *_family("drums", 36, 60, {47: "timpani", 116: "taiko", 117: "tom", 118: "synth"}),
+    *_family("cymbal", 48, 72, {119: "reversed"}),
+    *_family("sea waves", 40, 76, {122: "shore"}),
+    *_family("birds", 48, 84, {123: "tweet"}),
+    *_family("telephone", 54, 80, {124: "ring"}),
+    *_family("helicopter", 40, 70, {125: "helicopter"}),
+    *_family("clapping", 48, 72, {126: "applause"}),
+    *_family("explosion", 40, 72, {127: "gunshot"}),
 )  # fmt: skip
 
 STROKES: dict[str, tuple[int, ...]] = {
@@ -73,6 +82,9 @@ STROKES: dict[str, tuple[int, ...]] = {
     "cymbal": (42, 44, 46, 49, 51, 52, 53, 55, 57, 59),
 }
 """Keys of the drum channel by class."""
+
+HITS: dict[str, tuple[int, ...]] = {"clapping": (39,), "whistle": (71, 72), "bell": (56, 80, 81)}
+"""Keys of the standard kit for classes that are struck otherwise: hand clap, whistles, cowbell and triangles."""
 
 KITS = {0: "standard", 8: "room", 16: "power", 24: "electronic", 32: "jazz", 40: "brush"}
 BAND = ((0, 24, 25, 4), (48, 89, 61, 73), (32, 33, 34, 35))
@@ -180,6 +192,10 @@ def _pieces(seed: int, clips: int) -> Iterator[tuple[str, str, dict[int, int], l
             for take in range(clips):
                 rng = np.random.default_rng([seed, 200 + kit, kind, take])
                 yield f"{label} {kit_name}", label, {DRUM_CHANNEL: kit}, strokes(rng, keys)
+    for kind, (label, keys) in enumerate(HITS.items()):
+        for take in range(clips):
+            rng = np.random.default_rng([seed, 250, kind, take])
+            yield f"{label} hits", label, {DRUM_CHANNEL: 0}, strokes(rng, keys)
     for take in range(4 * clips):
         rng = np.random.default_rng([seed, 300, take])
         programs, notes = band(rng)

@@ -20,6 +20,8 @@ Rng = np.random.Generator
 
 RUNNING_SPEECH_S = 5.0
 """Speech files at least this long are drawn two times of three, though they are few: single words teach no prosody."""
+VOICE_SPEED, SOUND_SPEED = (0.85, 1.15), (0.6, 1.6)
+"""Slowest and fastest that a recording is played; most classes have few recordings, but their pitch means little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class SceneMaker:
     def __init__(self, recordings: Sequence[Recording], store: SampleStore, recipe: Recipe) -> None:
         self.recipe = recipe
         self.length = int(recipe.seconds * SAMPLE_RATE) + 480
+        self._sound_length, self._voice_length = (int(self.length * s[1]) + 1 for s in (SOUND_SPEED, VOICE_SPEED))
         self._store = store
         self._by_label: dict[str, dict[str, list[Recording]]] = defaultdict(lambda: defaultdict(list))
         names = [origin(recording) for recording in recordings]
@@ -96,7 +99,7 @@ class SceneMaker:
         """A noise made by formula, two times of five; else a recorded one."""
         if self._made_noises and (not self._noises or rng.random() < 0.4):
             made = self._made_noises[int(rng.integers(len(self._made_noises)))]
-            return self._finish(cut(self._store[made.file], int(self.length * 1.45), rng), made, rng)
+            return self._finish(cut(self._store[made.file], self._sound_length, rng), made, rng)
         return self._of_label(self._noises[int(rng.integers(len(self._noises)))], rng)
 
     def _sound(self, rng: Rng, beside: Sequence[str]) -> Source:
@@ -110,7 +113,7 @@ class SceneMaker:
         origins = self._by_label[label]
         name = list(origins)[int(rng.integers(len(origins)))]
         recording = origins[name][int(rng.integers(len(origins[name])))]
-        return self._finish(cut(self._store[recording.file], int(self.length * 1.45), rng), recording, rng)
+        return self._finish(cut(self._store[recording.file], self._sound_length, rng), recording, rng)
 
     def _voice(self, rng: Rng, sex: str = "") -> Source:
         pool = self._running if self._running and (rng.random() < 2 / 3 or not self._words) else self._words
@@ -118,7 +121,7 @@ class SceneMaker:
             recording = pool[int(rng.integers(len(pool)))]
             if not sex or sex in recording.concepts:
                 break
-        return self._finish(self._string_together(recording, int(self.length * 1.2), rng), recording, rng)
+        return self._finish(self._string_together(recording, self._voice_length, rng), recording, rng)
 
     def _string_together(self, first: Recording, length: int, rng: Rng) -> Float32:
         """`[length]`: a piece of running speech, or words of one voice (or crowd) with pauses between."""
@@ -138,9 +141,8 @@ class SceneMaker:
         return out
 
     def _finish(self, samples: Float32, recording: Recording, rng: Rng) -> Source:
-        lowest, highest = (0.85, 1.15) if recording.label == SPEECH else (0.7, 1.4)
-        changed = rng.random() < 0.6
-        samples = _change_speed(samples, rng.uniform(lowest, highest)) if changed else samples
+        speed = VOICE_SPEED if recording.label == SPEECH else SOUND_SPEED
+        samples = _change_speed(samples, rng.uniform(*speed)) if rng.random() < 0.6 else samples
         samples = samples[: self.length]
         if rng.random() < 0.15:
             samples = _in_a_room(samples, rng)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from export.models.queried import CONFIGS, QueriedSeparator, core_name
 from export.train import checkpoint
-from export.train.batches import Batch, BatchMaker, Twice, prefetch
+from export.train.batches import Batch, BatchMaker, Share, Twice, prefetch
 from export.train.cache import SampleStore, open_recordings
 from export.train.concepts import umbrellas, vocabulary
 from export.train.corpus import Recording
@@ -32,6 +32,7 @@ from export.train.mixtures import held_out_mixtures
 from export.train.procedural import procedural_recordings
 from export.train.scenes import Recipe, SceneMaker
 from export.train.validation import score
+from export.train.workers import Workers, together
 
 logger = logging.getLogger("winnow.export")
 
@@ -72,9 +73,12 @@ def rate_at(progress: float, plan: Plan) -> float:
 class Trainer:
     """One run: model, running mean, optimiser, and the states its sequences ended in."""
 
-    def __init__(self, model: QueriedSeparator, plan: Plan, device: str = "cpu") -> None:
+    def __init__(
+        self, model: QueriedSeparator, plan: Plan, device: str = "cpu", workers: Workers | None = None
+    ) -> None:
         self.model = model.to(device)
         self.plan = plan
+        self.workers = workers or Workers()
         self.device = torch.device(device)
         self.average = checkpoint.Average(self.model)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=plan.rate, weight_decay=1e-2, fused=True)
@@ -85,8 +89,6 @@ class Trainer:
 
     def step(self, batch: Batch) -> Losses:
         """One descent. Half of the sequences start where another one ended: a live session's state is never new."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(self.elapsed_s / (60 * self.plan.minutes), self.plan)
         own, questions = self._to_device(batch.own), batch.asked.shape[1]
         target, across, asked, hint, truth = (
             self._to_device(array).flatten(0, 1)
@@ -98,6 +100,9 @@ class Trainer:
         losses = judge(logits.float(), active.float(), Heard(own, target, across, scored), truth, Weights())
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
+        self.elapsed_s = self.workers.agree(self.model.parameters(), self.elapsed_s)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate_at(self.elapsed_s / (60 * self.plan.minutes), self.plan)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
         self.steps += 1
         if not torch.isfinite(norm):  # one such step would undo the run
@@ -173,6 +178,7 @@ def run(trainer: Trainer, batches: Iterable[Batch], folder: Path, validate: Call
         steps=trainer.steps,
         elapsed_s=trainer.elapsed_s,
         threads=torch.get_num_threads(),
+        workers=trainer.workers.size,
         core=core_name(trainer.model.core.config),
         sizes=asdict(trainer.model.core.config),
         **asdict(plan),
@@ -180,11 +186,11 @@ def run(trainer: Trainer, batches: Iterable[Batch], folder: Path, validate: Call
     sums: dict[str, float] = {}
     summed = 0
     for batch in batches:
+        trainer.elapsed_s, trainer.cpu_s = clock() - before, time.process_time() - worked_before
         losses = trainer.step(batch)
         for name in ("total", "spectral", "si_sdr_db", "active", "absent_db"):
             sums[name] = sums.get(name, 0.0) + float(getattr(losses, name).detach())
         summed += 1
-        trainer.elapsed_s, trainer.cpu_s = clock() - before, time.process_time() - worked_before
         if trainer.steps % plan.log_every == 0:
             means = {name: value / summed for name, value in sums.items()}
             log.write(event="train", steps=trainer.steps, elapsed_s=trainer.elapsed_s, **means)
@@ -199,6 +205,14 @@ def run(trainer: Trainer, batches: Iterable[Batch], folder: Path, validate: Call
         if done:
             break
     log.write(event="end", steps=trainer.steps, elapsed_s=trainer.elapsed_s)
+
+
+def follow(trainer: Trainer, batches: Iterable[Batch]) -> None:
+    """Take every step that the first worker takes, until its minutes are over."""
+    for batch in batches:
+        trainer.step(batch)
+        if trainer.elapsed_s >= 60 * trainer.plan.minutes:
+            break
 
 
 def open_corpus(
@@ -256,37 +270,50 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=Plan().rate, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=Plan().seed, help="of the mixtures")
     parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="what --minutes counts")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of each worker's matrix products")
+    parser.add_argument("--workers", type=int, default=1,
+                        help="processes, each with --batch mixtures of its own in a step (CPU)")  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="go on from RUNS/latest.pt")
     parser.add_argument("--from", dest="start", type=Path, help="start from the weights of this checkpoint")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.workers < 1 or (options.workers > 1 and options.device != "cpu"):
+        parser.error(f"--workers: expected 1 or more, on the CPU alone; got {options.workers} on {options.device}")
+    return options
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train as the command line says; returns the exit status."""
-    options = parse(sys.argv[1:] if arguments is None else arguments)
+def train(options: argparse.Namespace, workers: Workers) -> None:
+    """The whole run of one worker."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(1)
-    train, held_out, store = open_corpus(options.data, options.cache or options.runs / "cache", options.soundfont)
-    concepts = vocabulary(train)
+    recordings, held_out, store = open_corpus(options.data, options.cache or options.runs / "cache", options.soundfont)
+    concepts = vocabulary(recordings)
     plan = Plan(minutes=options.minutes, batch=options.batch, questions=options.questions, rate=options.rate,
                 seed=options.seed, soundfont=options.soundfont.name if options.soundfont else "")  # fmt: skip
     config = CONFIGS[options.core](**options.sizes)
-    trainer = Trainer(QueriedSeparator(concepts, config), plan, options.device)
+    trainer = Trainer(QueriedSeparator(concepts, config), plan, options.device, workers)
     if options.resume:
         trainer.restore(checkpoint.load(options.runs / "latest.pt"))
     elif options.start:
         trainer.model.load_state_dict(checkpoint.build(checkpoint.load(options.start)).state_dict())
         trainer.average = checkpoint.Average(trainer.model)
-    logger.info("%d recordings, %d concepts, from step %d", len(train), len(concepts), trainer.steps)
     maker = BatchMaker(
-        SceneMaker(train, store, Recipe()), concepts, plan.batch, plan.seed,
+        SceneMaker(recordings, store, Recipe()), concepts, plan.batch, plan.seed,
         questions=plan.questions, banded=trainer.model.banded, umbrellas=umbrellas(concepts),
     )  # fmt: skip
-    validate = small_validation(held_out, store)
-    run(trainer, prefetch(Twice(maker), trainer.steps), options.runs, validate, CLOCKS[options.clock])
+    batches = prefetch(Twice(Share(maker, workers.rank, workers.size)), trainer.steps)
+    if not workers.leads:
+        follow(trainer, batches)
+        return
+    logger.info("%d recordings, %d concepts, from step %d", len(recordings), len(concepts), trainer.steps)
+    run(trainer, batches, options.runs, small_validation(held_out, store), CLOCKS[options.clock])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as the command line says; returns the exit status."""
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    together(train, options, options.workers)
     return 0
 
 

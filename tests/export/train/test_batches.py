@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from export.models.bands import BANDS, band_sums
-from export.train.batches import BatchMaker, Twice, activity, choose_question, prefetch
+from export.train.batches import BatchMaker, Share, Twice, activity, choose_question, prefetch
 from export.train.concepts import vocabulary
 from export.train.corpus import MAN, SPEECH, WOMAN
 from export.train.scenes import SceneMaker, Source
@@ -125,6 +125,11 @@ def test_every_batch_comes_twice_whenever_one_begins(maker: BatchMaker) -> None:
     np.testing.assert_array_equal(first.own, maker.make(1).own)
     np.testing.assert_array_equal(unbroken.make(lag + 3).own, first.own)
     np.testing.assert_array_equal(resumed.make(lag + 3).own, first.own)
+
+
+def test_workers_share_the_batches_of_one_run(maker: BatchMaker) -> None:
+    for rank in range(2):
+        np.testing.assert_array_equal(Share(maker, rank, 2).make(1).own, maker.make(2 + rank).own)
 
 
 def test_prefetched_batches_come_in_order(maker: BatchMaker) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from export.train import general_midi
 from export.train.corpus import PROCEDURAL, SAMPLE_RATE, origin
-from export.train.general_midi import CLIP_S, INSTRUMENTS, STROKES, band, midi_recordings, strokes, tune
+from export.train.general_midi import CLIP_S, HITS, INSTRUMENTS, STROKES, band, midi_recordings, strokes, tune
 
 SMALL_SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 
@@ -51,9 +51,9 @@ def test_a_soundfont_plays_every_class_audibly(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(general_midi, "INSTRUMENTS", INSTRUMENTS[::9])
     monkeypatch.setattr(general_midi, "KITS", {0: "standard"})
     recordings, arrays = midi_recordings(SMALL_SOUNDFONT, clips=1)
-    assert {one.label for one in recordings} == {i.label for i in INSTRUMENTS[::9]} | set(STROKES) | {"music"}
+    assert {one.label for one in recordings} == {i.label for i in INSTRUMENTS[::9]} | {*STROKES, *HITS, "music"}
     assert all(one.source == PROCEDURAL for one in recordings)
-    assert len({origin(one) for one in recordings}) == len({one.label for one in recordings})
+    assert len({origin(one) for one in recordings}) == len({one.file.rsplit("_", 1)[0] for one in recordings})
     for samples in arrays.values():
         assert len(samples) == CLIP_S * SAMPLE_RATE
         assert np.abs(samples).max() >= 15_900

@@ -1,0 +1,91 @@
+"""Several processes that train one model on one machine: each hears batches of its own, all take the same step.
+
+Gradients are averaged before every step (synchronous data parallelism), so N workers of one core each are one run with
+N times the batch. A second thread in one process gains a third, for only the matrix products use it; a second worker
+nearly doubles what is heard.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import distributed
+from torch.nn import Parameter
+
+What = TypeVar("What")
+MEETING = timedelta(minutes=10)
+"""How long workers wait for one another: the first one's validation may lie between two steps."""
+
+
+class Workers:
+    """One worker's place among `size`; alone it averages nothing."""
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+
+    @property
+    def leads(self) -> bool:
+        """Whether this worker is the one whose clock counts, who logs, validates and saves."""
+        return self.rank == 0
+
+    def agree(self, parameters: Iterable[Parameter], elapsed_s: float) -> float:
+        """Put the mean of all workers' gradients into `parameters`; returns the first worker's `elapsed_s`, so that
+        all have one learning rate and one end.
+
+        Raises:
+            RuntimeError: another worker has ended.
+        """
+        if self.size == 1:
+            return elapsed_s
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        clock = torch.tensor([elapsed_s if self.leads else 0.0])
+        shared = torch.cat([clock, *(gradient.flatten() for gradient in gradients)])
+        distributed.all_reduce(shared)
+        agreed_s, at = float(shared[0]), 1
+        shared /= self.size
+        for gradient in gradients:
+            gradient.copy_(shared[at : at + gradient.numel()].view_as(gradient))
+            at += gradient.numel()
+        return agreed_s
+
+
+def together(work: Callable[[What, Workers], None], what: What, size: int) -> None:
+    """Run `work(what, workers)` in `size` processes at once, in this one as the first; `what` must be picklable.
+
+    Raises:
+        RuntimeError: another process ended early (its own error stands on standard error).
+    """
+    if size == 1:
+        work(what, Workers())
+        return
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = Path(folder) / "meeting"
+        others = [
+            context.Process(target=_join, args=(work, what, meeting, rank, size), daemon=True)
+            for rank in range(1, size)
+        ]
+        for other in others:
+            other.start()
+        try:
+            _join(work, what, meeting, 0, size)
+        finally:
+            for other in others:
+                other.join(timeout=10)
+                other.terminate()
+
+
+def _join(work: Callable[[What, Workers], None], what: What, meeting: Path, rank: int, size: int) -> None:
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # a machine's own name need not lead anywhere
+    distributed.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=size, timeout=MEETING)
+    try:
+        work(what, Workers(rank, size))
+    finally:
+        distributed.destroy_process_group()
