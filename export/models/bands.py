@@ -14,20 +14,8 @@ BAND_OF_BIN: npt.NDArray[np.int64] = np.repeat(np.arange(BANDS), [w for count, w
 FIRST_BIN: npt.NDArray[np.int64] = np.searchsorted(BAND_OF_BIN, np.arange(BANDS))
 
 
-def band_sums(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """`[..., 480]` → `[..., 160]`, summed within each band."""
-    parts, start = [], 0
-    for count, width in GROUPS:
-        piece = values[..., start : start + count * width]
-        while piece.shape[-1] > count:  # by halves: a sum over a last axis of 2 to 16 is a slow loop in numpy
-            piece = piece[..., 0::2] + piece[..., 1::2]
-        parts.append(piece)
-        start += count * width
-    return np.concatenate(parts, -1)
-
-
 def band_power(power: Tensor) -> Tensor:
-    """As `band_sums`, on a tensor."""
+    """`[..., 480]` → `[..., 160]`, summed within each band."""
     parts, start = [], 0
     for count, width in GROUPS:
         piece = power[..., start : start + count * width]

@@ -48,7 +48,7 @@ def decode(path: Path) -> Int16:
 
 
 @contextmanager
-def _put_in_place(path: Path) -> Iterator[Path]:
+def put_in_place(path: Path) -> Iterator[Path]:
     """A name that nobody else writes to, renamed to `path` where the block succeeds and removed where it does not."""
     begun = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -66,13 +66,13 @@ def _build_part(folder: Path, files: Sequence[str], cache: Path) -> None:
     index: dict[str, list[int]] = {}
     offset = 0
     part = cache / _part_name(files)
-    with _put_in_place(part.with_suffix(".i16")) as begun, begun.open("wb") as out:
+    with put_in_place(part.with_suffix(".i16")) as begun, begun.open("wb") as out:
         for file in files:
             samples = decode(folder / file)
             samples.tofile(out)
             index[file] = [offset, len(samples)]
             offset += len(samples)
-    with _put_in_place(part.with_suffix(".json")) as begun:
+    with put_in_place(part.with_suffix(".json")) as begun:
         begun.write_text(json.dumps(index), encoding="utf-8")
 
 
@@ -115,7 +115,7 @@ class SampleStore:
         arrays: dict[str, Int16] = {}
         for index_file in sorted(cache.glob("part-*.json")):
             index = json.loads(index_file.read_text(encoding="utf-8"))
-            data = _mapped(index_file.with_suffix(".i16"))
+            data = mapped(index_file.with_suffix(".i16"))
             arrays.update({file: data[offset : offset + n] for file, (offset, n) in index.items()})
         if not arrays:
             raise FileNotFoundError(f"no decoded part in {cache}")
@@ -133,9 +133,9 @@ class SampleStore:
         self._arrays.update(arrays)
 
 
-def _mapped(path: Path) -> Int16:
-    """Samples of a part; one without any cannot be mapped."""
-    return np.memmap(path, dtype=np.int16, mode="r") if path.stat().st_size else np.zeros(0, np.int16)
+def mapped(path: Path) -> Int16:
+    """Samples of a part; one without any cannot be mapped. "c": torch takes no array that cannot be written to."""
+    return np.memmap(path, dtype=np.int16, mode="c") if path.stat().st_size else np.zeros(0, np.int16)
 
 
 def open_recordings(data: Path, cache: Path) -> tuple[list[Recording], list[Recording], SampleStore]:

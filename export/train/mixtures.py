@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,20 +37,34 @@ class Mixture:
     snr_db: float
 
 
-def cut(samples: npt.NDArray[np.int16], length: int, rng: Rng) -> Float32:
-    """`[length]` float32 of a recording: a random piece of a long one, a short one laid down once to three times."""
-    if len(samples) >= length:
-        start = int(rng.integers(len(samples) - length + 1))
-        return np.asarray(samples[start : start + length].astype(np.float32) / 32768, np.float32)
-    out = np.zeros(length, np.float32)
-    piece: Float32 = samples.astype(np.float32) / np.float32(32768)
-    room = length - len(piece)
-    start = int(rng.integers(min(room, length // 2) + 1))
+class Cut(NamedTuple):
+    """`length` samples of a recording from `begin` on, laid down at `at`."""
+
+    begin: int
+    at: int
+    length: int
+
+
+def cuts(available: int, length: int, rng: Rng) -> list[Cut]:
+    """How `length` samples are filled from a recording of `available`: with a random piece of a long one, or with a
+    short one once to three times."""
+    if available >= length:
+        return [Cut(int(rng.integers(available - length + 1)), 0, length)]
+    found = []
+    at = int(rng.integers(min(length - available, length // 2) + 1))
     for _ in range(3):
-        out[start : start + len(piece)] = piece[: length - start]
-        start += len(piece) + int(rng.integers(length // 3 + 1))
-        if start + len(piece) > length or rng.random() < 0.4:
+        found.append(Cut(0, at, min(available, length - at)))
+        at += available + int(rng.integers(length // 3 + 1))
+        if at + available > length or rng.random() < 0.4:
             break
+    return found
+
+
+def cut(samples: npt.NDArray[np.int16], length: int, rng: Rng) -> Float32:
+    """`[length]` float32 of a recording, filled as `cuts` says."""
+    out = np.zeros(length, np.float32)
+    for begin, at, part in cuts(len(samples), length, rng):
+        out[at : at + part] = samples[begin : begin + part].astype(np.float32) / np.float32(32768)
     return out
 
 

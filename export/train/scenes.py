@@ -1,4 +1,6 @@
-"""Draw what a training mixture holds: which recordings, cut how, louder or softer, through which room."""
+"""Draw what a training mixture holds: which recordings, cut how, louder or softer, through which room. No sample is
+touched here: `export.train.sound` makes them, on whatever device.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
-from scipy import signal
 
 from export.train.cache import SampleStore
 from export.train.concepts import NOISES, class_weights, too_near
 from export.train.corpus import MAN, NAMELESS, PROCEDURAL, SAMPLE_RATE, SPEECH, WOMAN, Recording, origin
-from export.train.mixtures import cut
+from export.train.mixtures import Cut, cuts
 
-Float32 = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
 RUNNING_SPEECH_S = 5.0
@@ -25,13 +24,35 @@ VOICE_SPEED, SOUND_SPEED = (0.85, 1.15), (0.6, 1.6)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """`samples [n]` of one source with mean square 1 where it sounds, and what it answers to."""
+class Piece:
+    """A stretch of a recording and where it is laid down, in samples before the change of speed."""
 
-    samples: Float32
+    file: str
+    cut: Cut
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A tail of exponentially decaying noise: seconds to -60 dB, and how far it lies below the direct sound."""
+
+    decay_s: float
+    below_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What one source is made of and what it answers to.
+
+    `events` are the (begin, length) in samples in which it sounds; None: all the time.
+    """
+
     label: str
     concepts: tuple[str, ...]
     band_hz: float
+    pieces: tuple[Piece, ...] = ()
+    speed: float = 1.0
+    room: Room | None = None
+    events: tuple[tuple[int, int], ...] | None = None
     gain_db: float = 0.0
 
 
@@ -56,12 +77,16 @@ class SceneMaker:
     def __init__(self, recordings: Sequence[Recording], store: SampleStore, recipe: Recipe) -> None:
         self.recipe = recipe
         self.length = int(recipe.seconds * SAMPLE_RATE) + 480
-        self._sound_length, self._voice_length = (int(self.length * s[1]) + 1 for s in (SOUND_SPEED, VOICE_SPEED))
-        self._store = store
-        self._by_label: dict[str, dict[str, list[Recording]]] = defaultdict(lambda: defaultdict(list))
+        self._lengths = {recording.file: len(store[recording.file]) for recording in recordings}
+        recorded: dict[str, dict[str, list[Recording]]] = defaultdict(lambda: defaultdict(list))
+        made: dict[str, dict[str, list[Recording]]] = defaultdict(lambda: defaultdict(list))
         names = [origin(recording) for recording in recordings]
         for recording, name in zip(recordings, names, strict=True):
-            self._by_label[recording.label][name].append(recording)
+            (made if recording.source == PROCEDURAL else recorded)[recording.label][name].append(recording)
+        self._by_label = {
+            label: [list(side[label].values()) for side in (recorded, made) if label in side]
+            for label in {*recorded, *made}
+        }
         self._noises = sorted({r.label for r in recordings if r.label in NOISES})
         self._made_noises = [r for r in recordings if r.label == NAMELESS and r.source == PROCEDURAL]
         weights = class_weights(recordings, names)
@@ -98,8 +123,7 @@ class SceneMaker:
     def _noise(self, rng: Rng) -> Source:
         """A noise made by formula, two times of five; else a recorded one."""
         if self._made_noises and (not self._noises or rng.random() < 0.4):
-            made = self._made_noises[int(rng.integers(len(self._made_noises)))]
-            return self._finish(cut(self._store[made.file], self._sound_length, rng), made, rng)
+            return self._played(self._made_noises[int(rng.integers(len(self._made_noises)))], rng)
         return self._of_label(self._noises[int(rng.integers(len(self._noises)))], rng)
 
     def _sound(self, rng: Rng, beside: Sequence[str]) -> Source:
@@ -110,10 +134,18 @@ class SceneMaker:
         return self._of_label(label, rng)
 
     def _of_label(self, label: str, rng: Rng) -> Source:
-        origins = self._by_label[label]
-        name = list(origins)[int(rng.integers(len(origins)))]
-        recording = origins[name][int(rng.integers(len(origins[name])))]
-        return self._finish(cut(self._store[recording.file], self._sound_length, rng), recording, rng)
+        """One origin is as likely as another, but half of the time one that was recorded, where there is any: what is
+        made by formula comes in many kinds and would drown it."""
+        sides = self._by_label[label]
+        origins = sides[int(rng.integers(len(sides)))]
+        recordings = origins[int(rng.integers(len(origins)))]
+        return self._played(recordings[int(rng.integers(len(recordings)))], rng)
+
+    def _played(self, recording: Recording, rng: Rng) -> Source:
+        """A recording as it is, once or a few times."""
+        speed = _speed(SOUND_SPEED, rng)
+        found = cuts(self._lengths[recording.file], int(self.length * speed) + 2, rng)
+        return self._finish([Piece(recording.file, one) for one in found], speed, recording, rng)
 
     def _voice(self, rng: Rng, sex: str = "") -> Source:
         pool = self._running if self._running and (rng.random() < 2 / 3 or not self._words) else self._words
@@ -121,70 +153,43 @@ class SceneMaker:
             recording = pool[int(rng.integers(len(pool)))]
             if not sex or sex in recording.concepts:
                 break
-        return self._finish(self._string_together(recording, self._voice_length, rng), recording, rng)
+        speed = _speed(VOICE_SPEED, rng)
+        pieces = self._strung_together(recording, int(self.length * speed) + 2, rng)
+        return self._finish(pieces, speed, recording, rng)
 
-    def _string_together(self, first: Recording, length: int, rng: Rng) -> Float32:
-        """`[length]`: a piece of running speech, or words of one voice (or crowd) with pauses between."""
-        if first.seconds * SAMPLE_RATE >= length:
-            return cut(self._store[first.file], length, rng)
+    def _strung_together(self, first: Recording, length: int, rng: Rng) -> list[Piece]:
+        """A piece of running speech, or words of one voice (or crowd) with pauses between."""
+        if self._lengths[first.file] >= length:
+            return [Piece(first.file, one) for one in cuts(self._lengths[first.file], length, rng)]
         voice = self._by_voice[first.speaker, first.concepts]
-        out = np.zeros(length, np.float32)
+        pieces = []
         at = int(rng.integers(length // 3)) if rng.random() < 0.5 else 0
         recording = first
         while at < length:
-            piece = self._store[recording.file][: length - at]
-            out[at : at + len(piece)] = piece.astype(np.float32) / 32768
-            at += len(piece) + int(rng.integers(SAMPLE_RATE // 2))
+            count = min(self._lengths[recording.file], length - at)
+            pieces.append(Piece(recording.file, Cut(0, at, count)))
+            at += count + int(rng.integers(SAMPLE_RATE // 2))
             recording = voice[int(rng.integers(len(voice)))]
             if rng.random() < 0.15:
                 break
-        return out
+        return pieces
 
-    def _finish(self, samples: Float32, recording: Recording, rng: Rng) -> Source:
-        speed = VOICE_SPEED if recording.label == SPEECH else SOUND_SPEED
-        samples = _change_speed(samples, rng.uniform(*speed)) if rng.random() < 0.6 else samples
-        samples = samples[: self.length]
-        if rng.random() < 0.15:
-            samples = _in_a_room(samples, rng)
-        if rng.random() < self.recipe.events_share:
-            samples = _in_events(samples, rng)
-        return Source(_to_unit_power(samples), recording.label, recording.concepts, recording.native_sr_hz / 2)
+    def _finish(self, pieces: Sequence[Piece], speed: float, recording: Recording, rng: Rng) -> Source:
+        room = Room(rng.uniform(0.1, 0.5), rng.uniform(0, 12)) if rng.random() < 0.15 else None
+        events = _events(self.length, rng) if rng.random() < self.recipe.events_share else None
+        band_hz = recording.native_sr_hz / 2
+        return Source(recording.label, recording.concepts, band_hz, tuple(pieces), speed, room, events)
 
 
-def _in_events(samples: Float32, rng: Rng) -> Float32:
-    """With silence for 0.2–1.2 s between stretches of 0.15–1.5 s, each with a fade of 5 ms at both ends."""
-    fade = np.linspace(0, 1, SAMPLE_RATE // 200, dtype=np.float32)
-    gain = np.zeros(len(samples), np.float32)
+def _speed(span: tuple[float, float], rng: Rng) -> float:
+    return rng.uniform(*span) if rng.random() < 0.6 else 1.0
+
+
+def _events(length: int, rng: Rng) -> tuple[tuple[int, int], ...]:
+    """Stretches of 0.15–1.5 s with silence for 0.2–1.2 s between."""
+    found = []
     at = int(rng.uniform(0.0, 1.2) * SAMPLE_RATE) if rng.random() < 0.7 else 0
-    while at < len(samples):
-        length = max(int(rng.uniform(0.15, 1.5) * SAMPLE_RATE), 2 * len(fade))
-        stretch = np.ones(length, np.float32)
-        stretch[: len(fade)], stretch[-len(fade) :] = fade, fade[::-1]
-        gain[at : at + length] = stretch[: len(samples) - at]
-        at += length + int(rng.uniform(0.2, 1.2) * SAMPLE_RATE)
-    return samples * gain
-
-
-def _change_speed(samples: Float32, factor: float) -> Float32:
-    """Resampled (linear interpolation: its loss above 15 kHz is a mild shelf, one more augmentation)."""
-    at = np.arange(int(len(samples) / factor), dtype=np.float64) * factor
-    return np.asarray(np.interp(at, np.arange(len(samples)), samples), np.float32)
-
-
-def _in_a_room(samples: Float32, rng: Rng) -> Float32:
-    """With a tail of exponentially decaying noise, 0.1–0.5 s to -60 dB, 0–12 dB below the direct sound."""
-    decay_s = rng.uniform(0.1, 0.5)
-    t = np.arange(int(decay_s * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
-    tail = rng.standard_normal(len(t), dtype=np.float32) * np.exp(-6.9 * t / np.float32(decay_s))
-    tail *= np.float32(10 ** (-rng.uniform(0, 12) / 20) / np.sqrt(np.sum(np.square(tail))))
-    tail[0] += 1.0
-    return np.asarray(signal.oaconvolve(samples, tail)[: len(samples)], np.float32)
-
-
-def _to_unit_power(samples: Float32) -> Float32:
-    """Scaled to a mean square of 1 over the 10 ms pieces within 40 dB of the loudest; silence stays silence."""
-    power = np.mean(np.square(samples[: len(samples) // 480 * 480].reshape(-1, 480)), axis=1)
-    loudest = float(power.max())
-    if loudest < 1e-9:
-        return np.zeros_like(samples)
-    return samples / np.float32(np.sqrt(power[power > 1e-4 * loudest].mean()))
+    while at < length:
+        found.append((at, int(rng.uniform(0.15, 1.5) * SAMPLE_RATE)))
+        at += found[-1][1] + int(rng.uniform(0.2, 1.2) * SAMPLE_RATE)
+    return tuple(found)

@@ -22,15 +22,16 @@ from torch import Tensor
 
 from export.models.queried import CONFIGS, QueriedSeparator, core_name
 from export.train import checkpoint
-from export.train.batches import Batch, BatchMaker, Share, Twice, prefetch
+from export.train.batches import BatchMaker, Share, Twice, prefetch
 from export.train.cache import SampleStore, open_recordings
 from export.train.concepts import umbrellas, vocabulary
 from export.train.corpus import Recording
-from export.train.general_midi import midi_recordings
+from export.train.examples import ExampleMaker
 from export.train.losses import Heard, Losses, Weights, judge
+from export.train.mixing import Batch, Mixer
 from export.train.mixtures import held_out_mixtures
-from export.train.procedural import procedural_recordings
 from export.train.scenes import Recipe, SceneMaker
+from export.train.synthetic import synthetic_recordings
 from export.train.validation import score
 from export.train.workers import Workers, together
 
@@ -60,6 +61,7 @@ class Plan:
     bf16: bool = True
     soundfont: str = ""
     """Name of the soundfont that instruments were played with; empty: none."""
+    sing: bool = False
 
 
 def rate_at(progress: float, plan: Plan) -> float:
@@ -89,14 +91,13 @@ class Trainer:
 
     def step(self, batch: Batch) -> Losses:
         """One descent. Half of the sequences start where another one ended: a live session's state is never new."""
-        own, questions = self._to_device(batch.own), batch.asked.shape[1]
+        own, questions = batch.own, batch.asked.shape[1]
         target, across, asked, hint, truth = (
-            self._to_device(array).flatten(0, 1)
-            for array in (batch.target, batch.across, batch.asked, batch.hint, batch.active)
+            tensor.flatten(0, 1) for tensor in (batch.target, batch.across, batch.asked, batch.hint, batch.active)
         )
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.bf16):
             logits, active, state = self.model.answer(own, asked, hint, self._start(len(asked), questions))
-        own, scored = (x.repeat_interleave(questions, 0) for x in (own, self._to_device(batch.scored)))
+        own, scored = (x.repeat_interleave(questions, 0) for x in (own, batch.scored))
         losses = judge(logits.float(), active.float(), Heard(own, target, across, scored), truth, Weights())
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
@@ -113,9 +114,6 @@ class Trainer:
         self.average.update(self.model, self.steps)
         self.last_state = state.detach().float()
         return losses
-
-    def _to_device(self, array: Any) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
 
     def _start(self, size: int, questions: int) -> Tensor:
         state = self.model.initial_state(size)
@@ -216,23 +214,17 @@ def follow(trainer: Trainer, batches: Iterable[Batch]) -> None:
 
 
 def open_corpus(
-    data: Path, cache: Path, soundfont: Path | None = None
+    data: Path, cache: Path, soundfont: Path | None = None, *, sing: bool = False
 ) -> tuple[list[Recording], list[Recording], SampleStore]:
-    """As `open_recordings`, procedural sounds and what a soundfont plays added to the training side.
+    """As `open_recordings`, with synthetic sounds added to the training side: procedural ones, what a soundfont plays,
+    and, if they are to `sing`, the training's own voices.
 
     Raises:
         OSError: data, cache or soundfont cannot be read or written.
-        ImportError: a soundfont is given and FluidSynth is not installed.
+        ImportError: a soundfont is given and FluidSynth is not installed, or they are to sing and WORLD is not.
     """
     train, held_out, store = open_recordings(data, cache)
-    made, arrays = procedural_recordings()
-    store.add(arrays)
-    if soundfont is not None:
-        logger.info("playing %s, a minute or two", soundfont)
-        played, arrays = midi_recordings(soundfont)
-        store.add(arrays)
-        made += played
-    return train + made, held_out, store
+    return train + synthetic_recordings(train, store, cache, soundfont, sing=sing), held_out, store
 
 
 def small_validation(held_out: Sequence[Recording], store: SampleStore) -> Callable[[Trainer], dict[str, Any]]:
@@ -261,6 +253,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--runs", type=Path, default=Path("train-runs"), help="folder of this run's log and checkpoints"
     )
     parser.add_argument("--soundfont", type=Path, help="General MIDI (.sf2) to play more instruments with")
+    parser.add_argument("--sing", action="store_true", help="make the training's voices sing (pip install pyworld)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the whole run, resumed parts included")
     parser.add_argument("--core", choices=tuple(CONFIGS), default="linear")
@@ -287,10 +280,14 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(1)
-    recordings, held_out, store = open_corpus(options.data, options.cache or options.runs / "cache", options.soundfont)
+    recordings, held_out, store = open_corpus(
+        options.data, options.cache or options.runs / "cache", options.soundfont, sing=options.sing
+    )
     concepts = vocabulary(recordings)
-    plan = Plan(minutes=options.minutes, batch=options.batch, questions=options.questions, rate=options.rate,
-                seed=options.seed, soundfont=options.soundfont.name if options.soundfont else "")  # fmt: skip
+    plan = Plan(
+        minutes=options.minutes, batch=options.batch, questions=options.questions, rate=options.rate,
+        seed=options.seed, soundfont=options.soundfont.name if options.soundfont else "", sing=options.sing,
+    )  # fmt: skip
     config = CONFIGS[options.core](**options.sizes)
     trainer = Trainer(QueriedSeparator(concepts, config), plan, options.device, workers)
     if options.resume:
@@ -298,10 +295,11 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
     elif options.start:
         trainer.model.load_state_dict(checkpoint.build(checkpoint.load(options.start)).state_dict())
         trainer.average = checkpoint.Average(trainer.model)
+    scenes = SceneMaker(recordings, store, Recipe())
+    mixer = Mixer(store, scenes.length, concepts, banded=trainer.model.banded, device=options.device)
     maker = BatchMaker(
-        SceneMaker(recordings, store, Recipe()), concepts, plan.batch, plan.seed,
-        questions=plan.questions, banded=trainer.model.banded, umbrellas=umbrellas(concepts),
-    )  # fmt: skip
+        ExampleMaker(scenes, concepts, plan.questions, umbrellas(concepts)), mixer, plan.batch, plan.seed
+    )
     batches = prefetch(Twice(Share(maker, workers.rank, workers.size)), trainer.steps)
     if not workers.leads:
         follow(trainer, batches)

@@ -15,6 +15,8 @@ from export.train.batches import BatchMaker
 from export.train.cache import SampleStore
 from export.train.concepts import vocabulary
 from export.train.corpus import MAN, SPEECH, WOMAN, Recording
+from export.train.examples import ExampleMaker
+from export.train.mixing import Mixer
 from export.train.scenes import Recipe, SceneMaker
 
 
@@ -69,6 +71,15 @@ def tiny_store(recordings: list[Recording]) -> SampleStore:
     return SampleStore(arrays)
 
 
+def batch_maker(
+    scenes: SceneMaker, store: SampleStore, concepts: list[str], size: int, *, banded: bool = True
+) -> BatchMaker:
+    """Two questions of each mixture."""
+    return BatchMaker(
+        ExampleMaker(scenes, concepts, 2), Mixer(store, scenes.length, concepts, banded=banded), size, seed=5
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Tensors this small gain nothing from threads, and on a busy machine wait for them."""
@@ -97,9 +108,9 @@ def scenes(recordings: list[Recording], store: SampleStore) -> SceneMaker:
 
 
 @pytest.fixture
-def maker(recordings: list[Recording], scenes: SceneMaker) -> BatchMaker:
-    """Batches of six."""
-    return BatchMaker(scenes, vocabulary(recordings), size=3, seed=5, questions=2)
+def maker(recordings: list[Recording], store: SampleStore, scenes: SceneMaker) -> BatchMaker:
+    """Batches of six questions."""
+    return batch_maker(scenes, store, vocabulary(recordings), size=3)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -17,6 +16,7 @@ from export.train.cache import SampleStore
 from export.train.corpus import Recording
 from export.train.scenes import SceneMaker
 from export.train.separator import Plan, Trainer, parse, rate_at, run, small_validation
+from tests.export.conftest import batch_maker
 
 PLAN = Plan(minutes=1.0, batch=3, rate=1e-3, bf16=False, log_every=2, save_every_s=15.0)
 
@@ -49,15 +49,15 @@ def test_bfloat16_steps_stay_finite(model: QueriedSeparator, maker: BatchMaker) 
 def test_a_step_without_a_finite_gradient_changes_nothing(model: QueriedSeparator, maker: BatchMaker) -> None:
     trainer, batch = Trainer(model, PLAN), maker.make(0)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    trainer.step(dataclasses.replace(batch, own=batch.own * np.float32(np.nan)))
+    trainer.step(dataclasses.replace(batch, own=batch.own * torch.nan))
     assert trainer.steps == 1
     for name, value in model.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
     assert torch.isfinite(trainer.step(batch).total)
 
 
-def test_a_flat_core_is_trained_on_bins(flat_model: QueriedSeparator, scenes: SceneMaker) -> None:
-    maker = BatchMaker(scenes, flat_model.concepts, size=3, seed=5, questions=2, banded=flat_model.banded)
+def test_a_flat_core_is_trained_on_bins(flat_model: QueriedSeparator, scenes: SceneMaker, store: SampleStore) -> None:
+    maker = batch_maker(scenes, store, flat_model.concepts, size=3, banded=flat_model.banded)
     trainer = Trainer(flat_model, PLAN)
     assert all(torch.isfinite(trainer.step(maker.make(number)).total) for number in range(2))
     assert trainer.last_state is not None

@@ -7,12 +7,12 @@ import torch
 
 from export.models.linear import LinearConfig
 from export.models.queried import QueriedSeparator
-from export.train.batches import BatchMaker, Share
+from export.train.batches import Share
 from export.train.concepts import vocabulary
 from export.train.scenes import Recipe, SceneMaker
 from export.train.separator import Plan, Trainer, follow
 from export.train.workers import Workers, together
-from tests.export.conftest import tiny_recordings, tiny_store
+from tests.export.conftest import batch_maker, tiny_recordings, tiny_store
 
 
 def test_alone_nothing_is_changed() -> None:
@@ -45,7 +45,8 @@ def _train(folder: Path, workers: Workers) -> None:
     concepts = vocabulary(recordings)
     model = QueriedSeparator(concepts, LinearConfig(width=16, inner=16, blocks=2, query=8))
     trainer = Trainer(model, Plan(minutes=1.0, batch=2, bf16=False), workers=workers)
-    maker = BatchMaker(SceneMaker(recordings, tiny_store(recordings), Recipe()), concepts, 2, 5)
+    store = tiny_store(recordings)
+    maker = batch_maker(SceneMaker(recordings, store, Recipe(seconds=0.5)), store, concepts, size=2)
     shared = Share(maker, workers.rank, workers.size)
     trainer.elapsed_s = 30.0  # the followers' own clocks do not count: see `follow` below
     for number in range(3):

@@ -1,0 +1,59 @@
+"""Sounds made by formula, for classes with few recordings; and noises that belong to no class.
+
+Each kind draws its parameters at random within what such devices, bodies and beings do, so that no two takes are alike.
+They teach a class's shape; they say nothing of held-out quality and are never held out.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+
+from export.train.corpus import PROCEDURAL, SAMPLE_RATE, Recording
+from export.train.procedural import (
+    animals,
+    blasts,
+    blown,
+    impacts,
+    motors,
+    noises,
+    singing,
+    struck,
+    tones,
+    voices,
+    weather,
+)
+from export.train.procedural.kind import Kind
+
+KINDS: tuple[Kind, ...] = (
+    *tones.KINDS, *blown.KINDS, *struck.KINDS, *impacts.KINDS, *blasts.KINDS, *noises.KINDS,
+    *motors.KINDS, *weather.KINDS, *voices.KINDS, *singing.KINDS, *animals.KINDS,
+)  # fmt: skip
+
+
+def made(kind: Kind, seed: int, take: int) -> npt.NDArray[np.int16]:
+    """One clip; it depends on the kind's own name, so that a new kind changes no other."""
+    key = zlib.crc32(f"{kind.label}/{kind.name}".encode())
+    samples = kind.make(np.random.default_rng([seed, key, take]))
+    return np.asarray(samples / (np.abs(samples).max() + 1e-9) * 16000, np.int16)
+
+
+def file_name(kind: Kind, take: int) -> str:
+    """Its origin is the kind: `procedural/car_horn_air_3` → `car_horn_air`."""
+    return f"procedural/{f'{kind.label} {kind.name}'.strip().replace(' ', '_')}_{take}"
+
+
+def procedural_recordings(seed: int = 7) -> tuple[list[Recording], dict[str, npt.NDArray[np.int16]]]:
+    """Recordings and their int16 samples by file name; the same for the same seed."""
+    recordings: list[Recording] = []
+    arrays: dict[str, npt.NDArray[np.int16]] = {}
+    for kind in KINDS:
+        named = (kind.label,) if kind.label else ()
+        for take in range(kind.clips):
+            file = file_name(kind, take)
+            arrays[file] = made(kind, seed, take)
+            seconds = len(arrays[file]) / SAMPLE_RATE
+            recordings.append(Recording(file, kind.label, named, PROCEDURAL, "Apache-2.0", "", SAMPLE_RATE, seconds))
+    return recordings, arrays
