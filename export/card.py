@@ -40,7 +40,7 @@ def write_card(
         _opening(model, run, name),
         _network(model, int8),
         _scores(entries, report),
-        _data(recordings, run["plan"].get("soundfont", "")),
+        _data(recordings, run["plan"].get("soundfont", ""), bool(run["plan"].get("sing"))),
         _limits(),
         _training(run, name),
     ]
@@ -150,7 +150,7 @@ def _db(value: float | None) -> str:
     return "not scored" if value is None else f"{value:+.2f}"
 
 
-def _data(recordings: Sequence[Recording], soundfont: str) -> str:
+def _data(recordings: Sequence[Recording], soundfont: str, sing: bool) -> str:
     counts: Counter[tuple[str, str]] = Counter()
     seconds: dict[tuple[str, str], float] = defaultdict(float)
     for recording in recordings:
@@ -163,7 +163,7 @@ def _data(recordings: Sequence[Recording], soundfont: str) -> str:
     return f"""## Data
 
 {len(recordings):,} recordings, {total_h:.1f} h, of which speech {speech_h:.1f} h, from public GitHub repositories; and
-{_made(soundfont)}
+{_made(soundfont, sing)}
 Attribution: the sources below under a CC-BY licence are used under it; changes made: decoded, resampled to 48 kHz mono,
 silence trimmed, mixed. No recording is contained in the weights' files or in this repository.
 
@@ -172,14 +172,17 @@ silence trimmed, mixed. No recording is contained in the weights' files or in th
 {rows}"""
 
 
-def _made(soundfont: str) -> str:
-    text = """sirens, alarms, telephones, car horns, bells, wind and nameless noises made by formula
-(`export/train/procedural.py`), which are never held out. No synthetic voice was trained on."""
-    if not soundfont:
-        return text
-    return f"""{text}
-Instruments were also played from the soundfont {soundfont} (`export/train/general_midi.py`; FluidR3_GM is
-by Frank Wen and others, MIT licence): tunes, chords and strokes, never held out."""
+def _made(soundfont: str, sing: bool) -> str:
+    text = """sounds made by formula (`export/train/procedural/`): sirens, alarms, bells, motors, weather, impacts,
+animals, laughter, crowds, singing and nameless noises, never held out. No synthetic voice was trained on as speech."""
+    if sing:
+        text += """
+Voices of the training side were made to sing with the WORLD vocoder (`export/train/procedural/sung.py`)."""
+    if soundfont:
+        text += f"""
+Instruments, choirs and effects were played from the soundfont {soundfont} (`export/train/general_midi.py`; FluidR3_GM
+is by Frank Wen and others, MIT licence): tunes, chords and strokes, never held out."""
+    return text
 
 
 def _limits() -> str:

@@ -8,7 +8,7 @@ from export.models.queried import QueriedSeparator
 from export.train.corpus import Recording
 from tests.export.conftest import recording
 
-RUN = {"steps": 1000, "elapsed_s": 3600.0, "plan": {"batch": 32, "minutes": 60.0}}
+RUN: dict[str, Any] = {"steps": 1000, "elapsed_s": 3600.0, "plan": {"batch": 32, "minutes": 60.0}}
 
 
 def report() -> dict[str, Any]:
@@ -53,3 +53,13 @@ def test_a_card_describes_the_network_it_is_about(
     assert "2 × [norm → gated linear recurrence(32)" in linear
     assert "`state [B,768]`" in linear
     assert "GRU(32)" in write_card(flat_model, recordings, rows, {}, RUN, "tiny")
+
+
+def test_a_card_names_what_synthetic_sounds_came_from(model: QueriedSeparator, recordings: list[Recording]) -> None:
+    rows = concept_entries(model.concepts, {})
+    plain = write_card(model, recordings, rows, {}, RUN, "tiny")
+    assert "WORLD" not in plain
+    run = {**RUN, "plan": {**RUN["plan"], "sing": True, "soundfont": "Fluid.sf2"}}
+    card = write_card(model, recordings, rows, {}, run, "tiny")
+    assert "WORLD vocoder" in card
+    assert "soundfont Fluid.sf2" in card
