@@ -6,22 +6,20 @@ import queue
 import threading
 from collections.abc import Iterator
 
-import numpy as np
-
-from export.train.examples import ExampleMaker
+from export.train.drawing import Drawing, DrawingAhead
 from export.train.mixing import Batch, Mixer
 
 
 class BatchMaker:
-    """Makes batch number `k` from `(seed, k)` alone, so a resumed run hears what the unbroken one would have heard."""
+    """Makes batch number `k` from what is drawn for `k` alone, so a resumed run hears what the unbroken one would have
+    heard."""
 
-    def __init__(self, examples: ExampleMaker, mixer: Mixer, size: int, seed: int) -> None:
-        self._examples, self._mixer, self._size, self._seed = examples, mixer, size, seed
+    def __init__(self, drawing: Drawing | DrawingAhead, mixer: Mixer) -> None:
+        self._drawing, self._mixer = drawing, mixer
 
     def make(self, number: int) -> Batch:
         """Batch `number`."""
-        rng = np.random.default_rng([self._seed, number])
-        return self._mixer.mix([self._examples.draw(rng) for _ in range(self._size)])
+        return self._mixer.mix(self._drawing.draw(number))
 
 
 class Share:

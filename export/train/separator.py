@@ -26,6 +26,7 @@ from export.train.batches import BatchMaker, Share, Twice, prefetch
 from export.train.cache import SampleStore, open_recordings
 from export.train.concepts import umbrellas, vocabulary
 from export.train.corpus import Recording
+from export.train.drawing import Drawing, DrawingAhead
 from export.train.examples import ExampleMaker
 from export.train.losses import Heard, Losses, Weights, judge
 from export.train.mixing import Batch, Mixer
@@ -266,6 +267,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="of each worker's matrix products")
     parser.add_argument("--workers", type=int, default=1,
                         help="processes, each with --batch mixtures of its own in a step (CPU)")  # fmt: skip
+    parser.add_argument("--drawers", type=int, default=0,
+                        help="processes that draw mixtures ahead: a GPU waits for them otherwise")  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="go on from RUNS/latest.pt")
     parser.add_argument("--from", dest="start", type=Path, help="start from the weights of this checkpoint")
     options = parser.parse_args(arguments)
@@ -297,15 +300,15 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
         trainer.average = checkpoint.Average(trainer.model)
     scenes = SceneMaker(recordings, store, Recipe())
     mixer = Mixer(store, scenes.length, concepts, banded=trainer.model.banded, device=options.device)
-    maker = BatchMaker(
-        ExampleMaker(scenes, concepts, plan.questions, umbrellas(concepts)), mixer, plan.batch, plan.seed
-    )
-    batches = prefetch(Twice(Share(maker, workers.rank, workers.size)), trainer.steps)
-    if not workers.leads:
-        follow(trainer, batches)
-        return
-    logger.info("%d recordings, %d concepts, from step %d", len(recordings), len(concepts), trainer.steps)
-    run(trainer, batches, options.runs, small_validation(held_out, store), CLOCKS[options.clock])
+    drawing = Drawing(ExampleMaker(scenes, concepts, plan.questions, umbrellas(concepts)), plan.batch, plan.seed)
+    with DrawingAhead(drawing, options.drawers, workers.size) as ahead:
+        share = Share(BatchMaker(ahead, mixer), workers.rank, workers.size)
+        batches = prefetch(Twice(share), trainer.steps)
+        if not workers.leads:
+            follow(trainer, batches)
+            return
+        logger.info("%d recordings, %d concepts, from step %d", len(recordings), len(concepts), trainer.steps)
+        run(trainer, batches, options.runs, small_validation(held_out, store), CLOCKS[options.clock])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

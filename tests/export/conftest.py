@@ -15,6 +15,7 @@ from export.train.batches import BatchMaker
 from export.train.cache import SampleStore
 from export.train.concepts import vocabulary
 from export.train.corpus import MAN, SPEECH, WOMAN, Recording
+from export.train.drawing import Drawing
 from export.train.examples import ExampleMaker
 from export.train.mixing import Mixer
 from export.train.scenes import Recipe, SceneMaker
@@ -75,9 +76,8 @@ def batch_maker(
     scenes: SceneMaker, store: SampleStore, concepts: list[str], size: int, *, banded: bool = True
 ) -> BatchMaker:
     """Two questions of each mixture."""
-    return BatchMaker(
-        ExampleMaker(scenes, concepts, 2), Mixer(store, scenes.length, concepts, banded=banded), size, seed=5
-    )
+    drawing = Drawing(ExampleMaker(scenes, concepts, 2), size, seed=5)
+    return BatchMaker(drawing, Mixer(store, scenes.length, concepts, banded=banded))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from export.train.concepts import vocabulary
+from export.train.drawing import AHEAD, Drawing, DrawingAhead
+from export.train.examples import Example, ExampleMaker
+from export.train.scenes import SceneMaker
+from tests.export.conftest import tiny_recordings
+
+
+@pytest.fixture
+def drawing(scenes: SceneMaker) -> Drawing:
+    return Drawing(ExampleMaker(scenes, vocabulary(tiny_recordings()), 2), size=3, seed=5)
+
+
+def what(examples: list[Example]) -> list[tuple[object, ...]]:
+    return [(one.sources, one.asked, one.hints, one.seed, one.gains.tolist()) for one in examples]
+
+
+def test_a_batch_depends_on_its_number_alone(drawing: Drawing) -> None:
+    first, other, again = (what(drawing.draw(number)) for number in (4, 5, 4))
+    assert first == again != other
+    assert len(first) == 3
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_other_processes_draw_the_same(drawing: Drawing, processes: int) -> None:
+    with DrawingAhead(drawing, processes, step=2) as ahead:
+        for number in (3, 5, 7, 21 + 2 * AHEAD, 3):
+            assert what(ahead.draw(number)) == what(drawing.draw(number))
+
+
+def test_a_fault_in_another_process_comes_here(drawing: Drawing) -> None:
+    with DrawingAhead(drawing, 1) as ahead, pytest.raises(ValueError, match="non-negative"):
+        ahead.draw(-1)
