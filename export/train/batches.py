@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from export.train.drawing import Drawing, DrawingAhead
 from export.train.mixing import Batch, Mixer
@@ -55,8 +55,9 @@ class Twice:
         return batch
 
 
-def prefetch(maker: BatchMaker | Twice, first: int, depth: int = 3) -> Iterator[Batch]:
-    """Batches `first`, `first + 1`, … made by a thread beside the training step (numpy lets go of the interpreter)."""
+def prefetch(maker: BatchMaker | Share | Twice, first: int, depth: int = 3) -> Generator[Batch, None, None]:
+    """Batches `first`, `first + 1`, … made by a thread beside the training step (torch lets go of the interpreter),
+    until the generator is closed."""
     ready: queue.Queue[Batch | Exception] = queue.Queue(depth)
     stop = threading.Event()
 
@@ -75,7 +76,8 @@ def prefetch(maker: BatchMaker | Twice, first: int, depth: int = 3) -> Iterator[
                 except queue.Full:
                     continue
 
-    threading.Thread(target=fill, daemon=True, name="mixing").start()
+    thread = threading.Thread(target=fill, daemon=True, name="mixing")
+    thread.start()
     try:
         while True:
             batch = ready.get()
@@ -84,3 +86,4 @@ def prefetch(maker: BatchMaker | Twice, first: int, depth: int = 3) -> Iterator[
             yield batch
     finally:
         stop.set()
+        thread.join()

@@ -35,11 +35,10 @@ class DrawingAhead:
     Args:
         drawing: what to draw.
         processes: how many others; with 0, nothing is drawn ahead.
-        step: from one number asked for to the next.
     """
 
-    def __init__(self, drawing: Drawing, processes: int, step: int = 1) -> None:
-        self._drawing, self._step = drawing, step
+    def __init__(self, drawing: Drawing, processes: int) -> None:
+        self._drawing = drawing
         self._coming: dict[int, Future[list[Example]]] = {}
         self._pool = ProcessPoolExecutor(
             processes, multiprocessing.get_context("spawn"), initializer=_remember, initargs=(drawing,)
@@ -49,10 +48,14 @@ class DrawingAhead:
         """Those of batch `number`; the next ones are begun."""
         if self._pool is None:
             return self._drawing.draw(number)
-        wanted = range(number, number + (AHEAD + 1) * self._step, self._step)
-        self._coming = {
-            one: self._coming.get(one) or self._pool.submit(_draw, one) for one in wanted
-        }  # what lies behind is forgotten
+        if self._coming and number < min(self._coming):  # an old one, heard again after a resume
+            return self._drawing.draw(number)
+        wanted = range(number, number + AHEAD + 1)
+        for passed in self._coming.keys() - set(wanted):
+            self._coming.pop(passed).cancel()
+        for one in wanted:
+            if one not in self._coming:
+                self._coming[one] = self._pool.submit(_draw, one)
         return self._coming[number].result()
 
     def __enter__(self) -> DrawingAhead:

@@ -42,7 +42,8 @@ class Batch:
 
 
 class Mixer:
-    """Examples into batches. On a CPU one mixture after the other, so that it stays in the cache; on a GPU all at once.
+    """Examples into batches. On a CPU one mixture after the other, so that it stays in the cache; on a GPU all at once:
+    there one generator draws the rooms and hisses of all, and sums may differ in their last bits from run to run.
 
     Args:
         store: samples of the recordings that the examples name.
@@ -127,10 +128,12 @@ class Mixer:
         return spectra, rows
 
     def _add_hiss(self, mixtures: Tensor, examples: Sequence[Example], generator: torch.Generator) -> None:
-        for mixture, example in zip(mixtures, examples, strict=True):
-            if example.hiss is not None:
-                noise = torch.randn(mixture.shape, dtype=torch.complex64, generator=generator, device=self.device)
-                mixture += noise * self._tensor(example.hiss)
+        noisy = [(number, one.hiss) for number, one in enumerate(examples) if one.hiss is not None]
+        if noisy:
+            magnitudes = self._tensor(np.stack([hiss for _, hiss in noisy]))[:, None]
+            shape = (len(noisy), *mixtures.shape[1:])
+            noise = torch.randn(shape, dtype=torch.complex64, generator=generator, device=self.device)
+            _add(mixtures, [number for number, _ in noisy], noise * magnitudes)
 
     def _scale(self, mixtures: Tensor, examples: Sequence[Example]) -> Tensor:
         """`[B, 1, 1]` factors that bring mixtures to their level (Parseval: one side of a window holds 480 · power)."""

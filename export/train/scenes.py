@@ -82,7 +82,8 @@ class SceneMaker:
         made: dict[str, dict[str, list[Recording]]] = defaultdict(lambda: defaultdict(list))
         names = [origin(recording) for recording in recordings]
         for recording, name in zip(recordings, names, strict=True):
-            (made if recording.source == PROCEDURAL else recorded)[recording.label][name].append(recording)
+            side = made if recording.source == PROCEDURAL and recording.label != NAMELESS else recorded
+            side[recording.label][name].append(recording)
         self._by_label = {
             label: [list(side[label].values()) for side in (recorded, made) if label in side]
             for label in {*recorded, *made}

@@ -13,6 +13,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from export.train.workers import Workers, together
 
 logger = logging.getLogger("winnow.export")
 
+LOG_FORMAT = "%(asctime)s %(name)s %(message)s"
 Clock = Callable[[], float]
 CLOCKS: dict[str, Clock] = {"wall": time.monotonic, "cpu": time.process_time}
 """Seconds of the clock on the wall, or of this process's own work: the fair one on a machine that is shared."""
@@ -228,6 +230,13 @@ def open_corpus(
     return train + synthetic_recordings(train, store, cache, soundfont, sing=sing), held_out, store
 
 
+def tell_changes(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Log what is planned otherwise than when the run began: batches then follow another course."""
+    for name, value in now.items():
+        if name in before and before[name] != value:
+            logger.warning("%s was %r when this run began, and is %r now", name, before[name], value)
+
+
 def small_validation(held_out: Sequence[Recording], store: SampleStore) -> Callable[[Trainer], dict[str, Any]]:
     """A validation of half a minute: three mixtures a concept, twelve for the spoken ones, running-mean weights."""
 
@@ -255,7 +264,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--soundfont", type=Path, help="General MIDI (.sf2) to play more instruments with")
     parser.add_argument("--sing", action="store_true", help="make the training's voices sing (pip install pyworld)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu",
+                        help="where to mix and train; a GPU holds all recordings and 17 batches")  # fmt: skip
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the whole run, resumed parts included")
     parser.add_argument("--core", choices=tuple(CONFIGS), default="linear")
     parser.add_argument("--sizes", type=json.loads, default={}, help='JSON of the core\'s sizes: {"width": 256}')
@@ -274,18 +284,22 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.workers < 1 or (options.workers > 1 and options.device != "cpu"):
         parser.error(f"--workers: expected 1 or more, on the CPU alone; got {options.workers} on {options.device}")
+    if options.drawers and options.workers > 1:
+        parser.error(f"--drawers: expected 0 with several workers, who draw for themselves; got {options.drawers}")
     return options
+
+
+def _corpus(options: argparse.Namespace) -> tuple[list[Recording], list[Recording], SampleStore]:
+    return open_corpus(options.data, options.cache or options.runs / "cache", options.soundfont, sing=options.sing)
 
 
 def train(options: argparse.Namespace, workers: Workers) -> None:
     """The whole run of one worker."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(1)
-    recordings, held_out, store = open_corpus(
-        options.data, options.cache or options.runs / "cache", options.soundfont, sing=options.sing
-    )
+    recordings, held_out, store = _corpus(options)
     concepts = vocabulary(recordings)
     plan = Plan(
         minutes=options.minutes, batch=options.batch, questions=options.questions, rate=options.rate,
@@ -294,16 +308,19 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
     config = CONFIGS[options.core](**options.sizes)
     trainer = Trainer(QueriedSeparator(concepts, config), plan, options.device, workers)
     if options.resume:
-        trainer.restore(checkpoint.load(options.runs / "latest.pt"))
+        content = checkpoint.load(options.runs / "latest.pt")
+        tell_changes(content["plan"], asdict(plan))
+        trainer.restore(content)
     elif options.start:
         trainer.model.load_state_dict(checkpoint.build(checkpoint.load(options.start)).state_dict())
         trainer.average = checkpoint.Average(trainer.model)
     scenes = SceneMaker(recordings, store, Recipe())
     mixer = Mixer(store, scenes.length, concepts, banded=trainer.model.banded, device=options.device)
     drawing = Drawing(ExampleMaker(scenes, concepts, plan.questions, umbrellas(concepts)), plan.batch, plan.seed)
-    with DrawingAhead(drawing, options.drawers, workers.size) as ahead:
-        share = Share(BatchMaker(ahead, mixer), workers.rank, workers.size)
-        batches = prefetch(Twice(share), trainer.steps)
+    with (
+        DrawingAhead(drawing, options.drawers) as ahead,
+        closing(prefetch(Twice(Share(BatchMaker(ahead, mixer), workers.rank, workers.size)), trainer.steps)) as batches,
+    ):
         if not workers.leads:
             follow(trainer, batches)
             return
@@ -314,6 +331,9 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; returns the exit status."""
     options = parse(sys.argv[1:] if arguments is None else arguments)
+    if options.workers > 1:
+        logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+        _corpus(options)  # decoded and made once: a worker may start no process of its own, and two would do it twice
     together(train, options, options.workers)
     return 0
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
 from export.train.cache import SampleStore
 from export.train.corpus import SAMPLE_RATE
+from export.train.frames import HOP
 from export.train.scenes import Source
 
-HOP = 480
+FAINT_DB = 30.0
+"""A cut that is never louder than this below its recording's peak is silence: it would be raised to full level, and
+noise between two chirps be taught as "birds"."""
+LONGEST_ROOM_S = 0.5
 FADE = SAMPLE_RATE // 200
 """5 ms, at both ends of an event."""
 
@@ -29,10 +34,13 @@ class SoundMaker:
     def __init__(self, store: SampleStore, length: int, device: torch.device) -> None:
         self._store, self._length, self._device = store, length, device
         self._held: dict[str, Tensor] = {}
+        self._peaks: dict[str, float] = {}
 
     def make(self, sources: Sequence[Source], generator: torch.Generator) -> Tensor:
         """`[sources, length]` float32 with mean square 1 where they sound; `generator` (of the device) makes rooms."""
-        samples = self._at_speed(self._laid_down(sources), [source.speed for source in sources])
+        raw = self._laid_down(sources)
+        raw *= (raw.abs().amax(1) > self._faint(sources))[:, None]
+        samples = self._at_speed(raw, [source.speed for source in sources])
         rooms = [row for row, source in enumerate(sources) if source.room is not None]
         if rooms:
             samples[rooms] = self._in_rooms(samples[rooms], [sources[row] for row in rooms], generator)
@@ -49,6 +57,21 @@ class SoundMaker:
             for file, (begin, at, count) in ((piece.file, piece.cut) for piece in source.pieces):
                 raw[row, at : at + count] = self._samples(file)[begin : begin + count]
         return raw
+
+    def _faint(self, sources: Sequence[Source]) -> Tensor:
+        """`[sources]`: the peak below which each counts as silent."""
+        return torch.tensor(
+            [
+                max((self._peak(piece.file) for piece in one.pieces), default=0.0) * 10 ** (-FAINT_DB / 20)
+                for one in sources
+            ],
+            device=self._device,
+        )
+
+    def _peak(self, file: str) -> float:
+        if file not in self._peaks:
+            self._peaks[file] = float(np.abs(self._store[file].astype(np.float32)).max(initial=0.0))
+        return self._peaks[file]
 
     def _samples(self, file: str) -> Tensor:
         if self._device.type == "cpu":
@@ -74,7 +97,7 @@ class SoundMaker:
         rooms = [source.room for source in sources if source.room is not None]
         decay_s = torch.tensor([room.decay_s for room in rooms], device=self._device)[:, None]
         below_db = torch.tensor([room.below_db for room in rooms], device=self._device)[:, None]
-        count = int(max(room.decay_s for room in rooms) * SAMPLE_RATE)
+        count = int(LONGEST_ROOM_S * SAMPLE_RATE)  # always as long: a GPU keeps a plan for each size of transform
         t = torch.arange(count, device=self._device) / SAMPLE_RATE
         tails = torch.randn(len(rooms), count, generator=generator, device=self._device)
         tails *= torch.exp(-6.9 * t / decay_s) * (t < decay_s)

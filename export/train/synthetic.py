@@ -1,8 +1,8 @@
 """The training side's synthetic sounds, made once and kept beside the decoded recordings.
 
-They take minutes to make, so they are kept under a key that changes with the code that makes them: what is found is
-what would be made. `made-NAME-KEY.i16` holds the samples, the JSON beside it the recordings; it is renamed into place
-last, and what another key made of the same name is removed.
+They take minutes to make, so they are kept under a key that changes with the code that makes them, with what it is
+given and with the libraries behind it. `made-NAME-KEY.i16` holds the samples, the JSON beside it the recordings; it is
+renamed into place last, and what another key made of the same name is removed a day later.
 """
 
 from __future__ import annotations
@@ -10,22 +10,31 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from export.train import general_midi, procedural
+from export.train import corpus, general_midi, procedural
 from export.train.cache import SampleStore, mapped, put_in_place
-from export.train.corpus import SPEECH, Recording
+from export.train.corpus import SAMPLE_RATE, SPEECH, Recording
 from export.train.procedural import sung
 
 logger = logging.getLogger("winnow.export")
 
 Int16 = npt.NDArray[np.int16]
 Made = tuple[list[Recording], dict[str, Int16]]
+LOWEST_HZ = 30.0
+"""What lies below is left out: nobody hears it, and it would count as power."""
+FAINT_DB = 45.0
+"""Ends that are softer than this below the loudest 10 ms are cut off."""
+LIBRARIES = ("numpy", "scipy", "pyworld", "pyfluidsynth")
+STALE_S = 24 * 3600.0
+PEAK = 16_000
 
 
 def synthetic_recordings(
@@ -42,7 +51,7 @@ def synthetic_recordings(
     found = kept(cache, "procedural", _key(sources), procedural.procedural_recordings, store)
     if sing:
         voices = [recording for recording in train if recording.label == SPEECH]
-        key = _key(sources, [voice.file for voice in voices])
+        key = _key(sources, [f"{voice} {len(store[voice.file])}" for voice in voices])
         found += kept(cache, "sung", key, lambda: sung.sung_recordings(voices, store), store)
     if soundfont is not None:
         key = _key([Path(general_midi.__file__), soundfont])
@@ -57,24 +66,45 @@ def kept(cache: Path, name: str, key: str, make: Callable[[], Made], store: Samp
         OSError: the cache cannot be read or written.
     """
     index = cache / f"made-{name}-{key}.json"
-    if not index.exists():
-        logger.info("making %s sounds, a few minutes", name)
+    if not (index.exists() and index.with_suffix(".i16").exists()):
+        logger.info("making %s sounds", name)
         _write(index, *make())
-        for old in cache.glob(f"made-{name}-*"):
-            if old.stem != index.stem:
-                old.unlink(missing_ok=True)
+        _remove_stale(cache, name, index)
     rows = json.loads(index.read_text(encoding="utf-8"))
     samples = mapped(index.with_suffix(".i16"))
     store.add({row["recording"]["file"]: samples[row["begin"] : row["end"]] for row in rows})
     return [_recording(row["recording"]) for row in rows]
 
 
+def _remove_stale(cache: Path, name: str, index: Path) -> None:
+    """Only what nobody has made anew for a day: another run may read it, or be writing it."""
+    for suffix in (".json", ".i16"):  # the index first: samples without one are as good as not there
+        for old in cache.glob(f"made-{name}-*{suffix}"):
+            if old.stem != index.stem and time.time() - old.stat().st_mtime > STALE_S:
+                old.unlink(missing_ok=True)
+
+
+def finished(samples: Int16) -> Int16:
+    """`[n]` without infrasound and without faint ends, brought to one peak: what is made must sound where it lies."""
+    spectrum = np.fft.rfft(samples)
+    spectrum[: int(LOWEST_HZ * len(samples) / SAMPLE_RATE) + 1] = 0
+    heard = np.fft.irfft(spectrum, n=len(samples))
+    hop = SAMPLE_RATE // 100
+    power = np.mean(np.square(heard[: len(heard) // hop * hop].reshape(-1, hop)), axis=1)
+    if not power.any():
+        return samples
+    loud = np.flatnonzero(power > power.max() * 10 ** (-FAINT_DB / 10))
+    heard = heard[loud[0] * hop : (loud[-1] + 1) * hop]
+    return np.asarray(heard * (PEAK / np.abs(heard).max()), np.int16)
+
+
 def _write(index: Path, recordings: Sequence[Recording], arrays: dict[str, Int16]) -> None:
     rows, begin = [], 0
     with put_in_place(index.with_suffix(".i16")) as begun, begun.open("wb") as out:
         for recording in recordings:
-            samples = arrays[recording.file]
+            samples = finished(arrays[recording.file])
             samples.tofile(out)
+            recording = replace(recording, seconds=len(samples) / SAMPLE_RATE)
             rows.append({"recording": asdict(recording), "begin": begin, "end": begin + len(samples)})
             begin += len(samples)
     with put_in_place(index) as begun:
@@ -87,7 +117,14 @@ def _recording(row: dict[str, object]) -> Recording:
 
 def _key(files: Iterable[Path], words: Sequence[str] = ()) -> str:
     digest = hashlib.sha256()
-    for file in files:
+    for file in (Path(__file__), Path(corpus.__file__), *files):
         digest.update(file.read_bytes())
-    digest.update(json.dumps(list(words)).encode())
+    digest.update(json.dumps([*words, *map(_version, LIBRARIES)]).encode())
     return digest.hexdigest()[:16]
+
+
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return "absent"  # an optional one: what needs it is not made either

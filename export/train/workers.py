@@ -7,11 +7,15 @@ nearly doubles what is heard.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from multiprocessing import connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,8 +24,9 @@ from torch import distributed
 from torch.nn import Parameter
 
 What = TypeVar("What")
-MEETING = timedelta(minutes=10)
+PATIENCE = timedelta(minutes=5)
 """How long workers wait for one another: the first one's validation may lie between two steps."""
+logger = logging.getLogger("winnow.export")
 
 
 class Workers:
@@ -60,31 +65,42 @@ def together(work: Callable[[What, Workers], None], what: What, size: int) -> No
     """Run `work(what, workers)` in `size` processes at once, in this one as the first; `what` must be picklable.
 
     Raises:
-        RuntimeError: another process ended early (its own error stands on standard error).
+        RuntimeError: another process ended in error (its own stands on standard error).
     """
     if size == 1:
         work(what, Workers())
         return
     context = multiprocessing.get_context("spawn")
+    others = []
     with tempfile.TemporaryDirectory() as folder:
         meeting = Path(folder) / "meeting"
-        others = [
-            context.Process(target=_join, args=(work, what, meeting, rank, size), daemon=True)
-            for rank in range(1, size)
-        ]
-        for other in others:
-            other.start()
         try:
+            for rank in range(1, size):
+                others.append(context.Process(target=_join, args=(work, what, meeting, rank, size), daemon=True))
+                others[-1].start()
+            threading.Thread(target=_watch, args=(others,), daemon=True, name="watching workers").start()
             _join(work, what, meeting, 0, size)
+            for other in others:
+                other.join(timeout=PATIENCE.total_seconds())
+            if any(other.exitcode for other in others):
+                raise RuntimeError("a worker ended in error after the last step")
         finally:
             for other in others:
-                other.join(timeout=10)
                 other.terminate()
+                other.join()
+
+
+def _watch(others: Sequence[SpawnProcess]) -> None:
+    """Say at once which worker is gone: the rest notice at their next meeting, minutes later perhaps."""
+    for gone in connection.wait([other.sentinel for other in others]):
+        other = next(other for other in others if other.sentinel == gone)
+        if other.exitcode:
+            logger.error("%s ended with exit code %s", other.name, other.exitcode)
 
 
 def _join(work: Callable[[What, Workers], None], what: What, meeting: Path, rank: int, size: int) -> None:
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # a machine's own name need not lead anywhere
-    distributed.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=size, timeout=MEETING)
+    distributed.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=size, timeout=PATIENCE)
     try:
         work(what, Workers(rank, size))
     finally:

@@ -18,7 +18,6 @@ from export.train.procedural.signals import (
     resonate,
     room,
     smooth_curve,
-    strike,
     time_axis,
     unit_peak,
 )
@@ -273,16 +272,14 @@ def typing_keyboard(rng: Rng) -> Float64:
 
 
 def typing_typewriter(rng: Rng) -> Float64:
-    """Type bars on a platen: hard clacks at 0.5–8 kHz, now and then the bell and the carriage's ratchet."""
+    """Type bars on a platen: hard clacks at 0.5–8 kHz, now and then the carriage's ratchet (its bell is
+    left out: "bell" is a word of its own)."""
     out = np.zeros_like(time_axis())
     frame = rng.uniform(200, 700)
     bars = [drawn_body(rng, 14, (frame, 8000), (0.004, 0.03), (500, 10000), 0.004, (0.5, 1.5)) for _ in range(4)]
     end = rng.uniform(2.5, 4.9)
     _scatter(rng, out, bars, [at for at in _strokes(rng) if at < end], 0.5)
     if rng.random() < 0.5:
-        ratios = np.array([1, 2.4, 3.9])
-        cup = strike(rng, rng.uniform(1800, 3600) * ratios, 0.5 / ratios, 1 / ratios, 1.5)
-        place(out, cup, end, rng.uniform(0.1, 0.4))
         ratchet = drawn_body(rng, 8, (800, 7000), (0.002, 0.008))
         _scatter(rng, out, [ratchet], end + 0.15 + np.arange(0, rng.uniform(0.2, 0.6), rng.uniform(0.012, 0.03)), 0.2)
     return _floor(rng, out)

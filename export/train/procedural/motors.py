@@ -14,8 +14,6 @@ from export.train.procedural.blocks import (
     clock,
     coloured,
     curve,
-    echo,
-    edges,
     even,
     frame_clock,
     harmonics,
@@ -236,23 +234,6 @@ def rails(rng: Rng) -> Float64:
     return rng.uniform(0.5, 1.2) * even(clack) + rng.uniform(0.4, 1.2) * rumble + rng.uniform(0.02, 0.25) * hiss
 
 
-def train_horn(rng: Rng) -> Float64:
-    """A locomotive's horn: a chord of two to five reeds at 250–700 Hz, blown once to three times, far or near."""
-    base = rng.uniform(220, 420)
-    chord = base * rng.choice([1.0, 1.19, 1.26, 1.335, 1.5, 1.68, 2.0], int(rng.integers(2, 6)), replace=False)
-    lengths = rng.uniform(0.4, 2.2, int(rng.integers(1, 4)))
-    blown, at = np.zeros(N), rng.uniform(0, 0.4)
-    for length in lengths:
-        m = samples(length)
-        begin = min(int(at * SAMPLE_RATE), N - 1)
-        blown[begin : begin + m] = edges(m, 0.06, 0.12)[: N - begin]
-        at += length + rng.uniform(0.15, 0.6)
-    bend = 1 - 0.03 * (1 - blown)
-    out = sum((tone(f * bend, harmonics(rng, rng.uniform(0.7, 1.6), f, 0.4, 9000)) for f in chord), np.zeros(N))
-    rumble = coloured(rng, N, -6, 30, 800)
-    return echo(even(out * blown), rng, rng.uniform(0.5, 3), rng.uniform(0.1, 0.8)) + rng.uniform(0, 0.3) * rumble
-
-
 def steam(rng: Rng) -> Float64:
     """Chuffs of exhaust steam, four a turn of the wheels, perhaps gaining speed, one of the four the louder."""
     rate = np.linspace(rng.uniform(1.5, 6), rng.uniform(2, 8), N)
@@ -279,7 +260,7 @@ def brakes(rng: Rng) -> Float64:
 
 
 def traffic(rng: Rng, cars_per_s: float) -> Float64:
-    """A road: each car is tyre noise that swells, brightens and falls in pitch as it passes; rumble; a horn far off."""
+    """A road: each car is tyre noise that swells, brightens and falls in pitch as it passes; rumble."""
     at, total = frame_clock(N), np.zeros(N)
     gains = np.zeros((len(at), 513))
     for _ in range(max(1, rng.poisson(cars_per_s * CLIP_S))):
@@ -293,9 +274,6 @@ def traffic(rng: Rng, cars_per_s: float) -> Float64:
     total = even(sculpt(coloured(rng, N, rng.uniform(-2, 0), 50, 7000), gains))
     total += rng.uniform(0.1, 0.8) * coloured(rng, N, rng.uniform(-7, -4), 30, 1500)
     total += rng.uniform(0, 0.25) * firing(rng, rng.uniform(25, 60) * curve(rng, N, 1, 0.8, 1.3), 800, 0.6)
-    if rng.random() < 0.3:
-        hoot = soften(((clock(N) - rng.uniform(0.5, 4)) % 9 < rng.uniform(0.2, 0.6)).astype(float), 0.02)
-        total += rng.uniform(0.05, 0.3) * hoot * even(tone(np.full(N, rng.uniform(350, 480)), harmonics(rng, 1, 480.0)))
     return total
 
 
@@ -342,7 +320,6 @@ KINDS: tuple[Kind, ...] = (
     Kind("airplane", "jet", jet),
     Kind("airplane", "propeller", propeller),
     Kind("train", "rails", rails),
-    Kind("train", "horn", train_horn),
     Kind("train", "steam", steam),
     Kind("train", "brakes", brakes),
     Kind("traffic", "highway", partial(traffic, cars_per_s=2.5)),

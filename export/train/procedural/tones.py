@@ -145,7 +145,7 @@ def alarm_reversing(rng: Rng) -> Float64:
     return _voiced(rng, tone * gate, (300, 800), (2500, 6000)) * smooth_curve(rng, len(t), 0.4, 0.4, 1)
 
 
-def alarm_klaxon(rng: Rng) -> Float64:
+def klaxon(rng: Rng) -> Float64:
     """A buzzer of 300–800 Hz rich in harmonics, long blasts, at times swooping up as a ship's klaxon does."""
     t = time_axis()
     rate = rng.uniform(0.4, 3)
@@ -306,7 +306,7 @@ def doorbell_electric(rng: Rng) -> Float64:
     return perhaps_room(rng, _hammered(rng, [gong], rng.uniform(15, 35), rng.uniform(0.3, 1.5), rng.uniform(0.3, 2.5)))
 
 
-def doorbell_buzzer(rng: Rng) -> Float64:
+def buzzer(rng: Rng) -> Float64:
     """An armature at the mains' frequency or its double: a harsh comb of harmonics to 5 kHz."""
     t = time_axis(rng.uniform(1.5, 5))
     hum = _steady(rng, t, float(rng.choice([50, 60, 100, 120])) * rng.uniform(0.98, 1.02), 0.01)
@@ -332,11 +332,11 @@ KINDS: tuple[Kind, ...] = (
     Kind("siren", "two tone", siren_two_tone), Kind("siren", "air raid", siren_air_raid),
     Kind("siren", "synthetic", siren_synthetic),
     Kind("alarm", "smoke detector", alarm_smoke_detector), Kind("alarm", "digital clock", alarm_digital_clock),
-    Kind("alarm", "reversing", alarm_reversing), Kind("alarm", "klaxon", alarm_klaxon),
+    Kind("alarm", "reversing", alarm_reversing), Kind("car horn", "klaxon", klaxon),
     Kind("alarm", "car", alarm_car), Kind("alarm", "bell", alarm_bell),
     Kind("telephone", "two bells", telephone_bells), Kind("telephone", "warble", telephone_warble),
     Kind("telephone", "ringing tone", telephone_ringing_tone), Kind("telephone", "dialling", telephone_dialling),
     Kind("telephone", "marimba", telephone_marimba),
     Kind("doorbell", "ding dong", doorbell_ding_dong), Kind("doorbell", "electric", doorbell_electric),
-    Kind("doorbell", "buzzer", doorbell_buzzer), Kind("doorbell", "melody", doorbell_melody),
+    Kind("alarm", "buzzer", buzzer), Kind("doorbell", "melody", doorbell_melody),
 )  # fmt: skip

@@ -24,8 +24,6 @@ from export.train.procedural.blocks import (
     even,
     frame_clock,
     harmonics,
-    impulses,
-    poisson,
     recolour,
     resonate,
     samples,
@@ -176,7 +174,8 @@ def babble(rng: Rng, lowest: int, highest: int) -> Float64:
 
 
 def cheer(rng: Rng) -> Float64:
-    """A stadium or theatre that cheers: a swell of noise at 400–3000 Hz with shouts and whistles and some applause."""
+    """A stadium or theatre that cheers: a swell of noise at 400–3000 Hz with shouts (no claps:
+    those are a word of their own)."""
     swell = curve(rng, N, rng.uniform(0.5, 1.5), 0.15, 1.0)
     centre = rng.uniform(600, 1200)
     roar = resonate(coloured(rng, N, -2, 150), [centre, centre * 1.6, centre * 2.8], [700, 900, 1500], [1, 0.6, 0.3])
@@ -189,9 +188,6 @@ def cheer(rng: Rng) -> Float64:
         vowels = [str(v) for v in rng.choice(["a", "e", "u", "o"], 2)]
         one = voice(rng, f0, rng.uniform(0.7, 1.3), vowels, rng.uniform(0.95, 1.2), np.zeros(n))
         out[begin : begin + n] += rng.uniform(0.2, 1.1) * even(one) * edges(n, 0.06, 0.3)
-    at = poisson(rng, N, rng.uniform(50, 400))
-    claps = resonate(impulses(N, at, rng.lognormal(0, 0.7, len(at))), [900, 1500, 2400], [500, 700, 1200], [1, 1, 0.6])
-    out += rng.uniform(0, 0.35) * even(claps) * swell
     return echo(out, rng, rng.uniform(0.5, 2.5), rng.uniform(0.2, 1.0))
 
 

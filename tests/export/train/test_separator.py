@@ -15,7 +15,7 @@ from export.train.batches import BatchMaker
 from export.train.cache import SampleStore
 from export.train.corpus import Recording
 from export.train.scenes import SceneMaker
-from export.train.separator import Plan, Trainer, parse, rate_at, run, small_validation
+from export.train.separator import Plan, Trainer, parse, rate_at, run, small_validation, tell_changes
 from tests.export.conftest import batch_maker
 
 PLAN = Plan(minutes=1.0, batch=3, rate=1e-3, bf16=False, log_every=2, save_every_s=15.0)
@@ -109,6 +109,22 @@ def test_validation_scores_the_running_mean(
 ) -> None:
     entry = small_validation([r for r in recordings if r.label == "rain"], store)(Trainer(model, PLAN))
     assert {"mean_db", "per_concept_db"} <= set(entry)
+
+
+def test_what_is_planned_otherwise_after_a_resume_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    before = dataclasses.asdict(PLAN)
+    tell_changes(before, before)
+    assert not caplog.messages
+    tell_changes(before, {**before, "batch": 5})
+    assert caplog.messages == ["batch was 3 when this run began, and is 5 now"]
+
+
+@pytest.mark.parametrize("wrong", [["--workers", "0"], ["--workers", "2", "--drawers", "1"],
+                                   ["--workers", "2", "--device", "cuda"]])  # fmt: skip
+def test_workers_and_drawers_that_cannot_be(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--data", "d", *wrong])
+    assert "expected" in capsys.readouterr().err
 
 
 def test_the_command_line() -> None:

@@ -90,6 +90,15 @@ def test_silence_stays_silence(sound: SoundMaker) -> None:
     assert not to_unit_power(torch.zeros(2, 960)).any()
 
 
+def test_a_cut_from_between_the_sounds_is_silence() -> None:
+    chirps = np.concatenate([np.full(24_000, 3, np.int16) * np.tile([1, -1], 12_000), TONE])
+    sound = SoundMaker(SampleStore({"chirps": np.asarray(chirps, np.int16)}), LENGTH, torch.device("cpu"))
+    between, within = (replace(SOURCE, pieces=(Piece("chirps", Cut(at, 0, 12_000)),)) for at in (0, 20_000))
+    samples = made(sound, between, within)
+    assert not samples[0].any()
+    assert samples[1].any()
+
+
 def test_every_drawn_source_has_unit_power_where_it_sounds(scenes: SceneMaker, store: SampleStore) -> None:
     drawn = [source for seed in range(20) for source in scenes.draw(np.random.default_rng(seed))]
     sound = SoundMaker(store, scenes.length, torch.device("cpu"))

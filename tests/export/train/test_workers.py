@@ -75,3 +75,13 @@ def _leave(folder: Path, workers: Workers) -> None:
 def test_a_worker_that_ends_early_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         together(_leave, tmp_path, 2)
+
+
+def _fail_at_the_end(folder: Path, workers: Workers) -> None:
+    if not workers.leads:
+        raise ValueError("a worker that fails when all is done")
+
+
+def test_a_worker_that_fails_after_the_last_step_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="after the last step"):
+        together(_fail_at_the_end, tmp_path, 2)
