@@ -309,7 +309,8 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
     trainer = Trainer(QueriedSeparator(concepts, config), plan, options.device, workers)
     if options.resume:
         content = checkpoint.load(options.runs / "latest.pt")
-        tell_changes(content["plan"], asdict(plan))
+        if workers.leads:
+            tell_changes(content["plan"], asdict(plan))
         trainer.restore(content)
     elif options.start:
         trainer.model.load_state_dict(checkpoint.build(checkpoint.load(options.start)).state_dict())

@@ -6,16 +6,19 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from export.models.queried import QueriedSeparator
-from export.train import checkpoint
+from export.train import checkpoint, procedural
 from export.train.batches import BatchMaker
 from export.train.cache import SampleStore
 from export.train.corpus import Recording
+from export.train.procedural.kind import Kind
 from export.train.scenes import SceneMaker
-from export.train.separator import Plan, Trainer, parse, rate_at, run, small_validation, tell_changes
+from export.train.separator import Plan, Trainer, main, parse, rate_at, run, small_validation, tell_changes
 from tests.export.conftest import batch_maker
 
 PLAN = Plan(minutes=1.0, batch=3, rate=1e-3, bf16=False, log_every=2, save_every_s=15.0)
@@ -131,3 +134,26 @@ def test_the_command_line() -> None:
     options = parse(["--data", "d", "--minutes", "3", "--resume"])
     assert (options.data, options.minutes, options.resume, options.threads) == (Path("d"), 3.0, True, 1)
     assert parse(["--data", "d", "--core", "flat", "--sizes", '{"hidden": 64}']).sizes == {"hidden": 64}
+
+
+def test_two_workers_train_from_an_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a newcomer's first run: nothing decoded, nothing made. Followers may start no process of their own."""
+    kind = Kind("alarm", "test", lambda rng: rng.standard_normal(24_000), clips=2)
+    monkeypatch.setattr(procedural, "KINDS", (kind,))
+    rows = ["file,class,caption,source,licence,split,speaker,native_sr,seconds"]
+    for number, label in enumerate(("rain", "rain", "whistle", "whistle", "whistle")):
+        rng = np.random.default_rng(number)
+        soundfile.write(tmp_path / f"{label}{number}.wav", 0.1 * rng.standard_normal(48_000), 48_000)
+        rows.append(f"{label}{number}.wav,{label},a sound,someone/sounds,CC0,train,,48000,1.0")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows), encoding="utf-8")
+    sizes = '{"width": 16, "inner": 16, "blocks": 2, "query": 8}'
+    runs = tmp_path / "runs"
+    arguments = ["--data", str(tmp_path), "--runs", str(runs), "--sizes", sizes, "--batch", "2", "--minutes", "0.0001"]
+    assert main([*arguments, "--workers", "2"]) == 0
+    lines = [json.loads(line) for line in (runs / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["event"] for line in lines] == ["start", "validation", "end"]
+    assert lines[0]["workers"] == 2
+    content = checkpoint.load(runs / "latest.pt")
+    assert content["concepts"] == ["alarm", "rain", "whistle"]
+    assert main([*arguments, "--resume"]) == 0
+    assert checkpoint.load(runs / "latest.pt")["steps"] == content["steps"] + 1
