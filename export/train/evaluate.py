@@ -134,11 +134,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--per-concept", type=int, default=20, help="mixtures of each concept")
     parser.add_argument("--json", type=Path, help="write the report here")
     parser.add_argument("--last", action="store_true", help="the last weights in place of their running mean")
+    parser.add_argument("--side", choices=("held-out", "train"), default="held-out",
+                        help="train: recordings that were trained on, to see what a class lacks: data or learning")  # fmt: skip
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    if options.json and options.side == "train":
+        parser.error("--json: expected no file with --side train: a card is made from held-out recordings alone")
     torch.set_num_threads(1)
     content = checkpoint.load(options.checkpoint)
-    _, held_out, store = open_recordings(options.data, options.cache)
-    report = evaluate(checkpoint.build(content, averaged=not options.last), held_out, store, options.per_concept)
+    train, held_out, store = open_recordings(options.data, options.cache)
+    judged = held_out if options.side == "held-out" else train
+    report = evaluate(checkpoint.build(content, averaged=not options.last), judged, store, options.per_concept)
     report |= {"steps": content["steps"], "trained_minutes": round(content["elapsed_s"] / 60, 1)}
     print(table(report))
     if options.json:

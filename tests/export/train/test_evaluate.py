@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import pytest
 
 from export.models.queried import QueriedSeparator
 from export.train.cache import SampleStore
 from export.train.corpus import SPEECH, Recording
-from export.train.evaluate import evaluate, table
+from export.train.evaluate import evaluate, main, table
 
 
 def test_a_report_names_every_concept_and_is_json(
@@ -26,3 +29,9 @@ def test_a_report_names_every_concept_and_is_json(
     lines = table(report).splitlines()
     assert len(lines) == len(model.concepts) + 1
     assert lines[-2].startswith("whistle")
+
+
+def test_scores_of_recordings_trained_on_make_no_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--checkpoint", "c", "--data", "d", "--side", "train", "--json", str(tmp_path / "scores.json")])
+    assert "held-out recordings alone" in capsys.readouterr().err
