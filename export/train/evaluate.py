@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write the report here")
     parser.add_argument("--last", action="store_true", help="the last weights in place of their running mean")
     parser.add_argument("--side", choices=("held-out", "train"), default="held-out",
-                        help="train: recordings that were trained on, to see what a class lacks: data or learning")  # fmt: skip
+                        help="train: recordings trained on, to see what a class lacks: data or learning")  # fmt: skip
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     if options.json and options.side == "train":
         parser.error("--json: expected no file with --side train: a card is made from held-out recordings alone")
