@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,19 +114,17 @@ def separate_file(
             if progress is not None:
                 progress(done_s, source.duration_s)
 
+        sound = (source.blocks(), source.rate, source.channels)
+        if reranking is None:
+            pieces = separate_blocks(bundle, *sound, targets, residual, record=record)
+        else:
+            again = partial(_again, source.path, pictures)
+            pieces = reranking.separated(again, *sound, folder, residual, told)
         with writers:
-            if reranking is None:
-                for made in separate_blocks(
-                    bundle, source.blocks(), source.rate, source.channels, targets, residual, record=record
-                ):
-                    writers.write(made)
+            for made in pieces:
+                writers.write(made)
+                if reranking is None:  # which tells of its own passes
                     told(writers.written / source.rate)
-            else:
-                for made in reranking.separated(
-                    lambda: _again(source.path, pictures), source.blocks(), source.rate, source.channels, folder,
-                    residual, told,
-                ):  # fmt: skip
-                    writers.write(made)
             writers.finish()
         heard = {} if record is None else _spans(reranking or record, understood, source)
         rankings = {} if reranking is None else reranking.rankings
