@@ -57,7 +57,7 @@ def run_live(order: LiveOrder, tell: Callable[[str], None] | None) -> dict[str, 
 
     Returns:
         Totals: samples sent and lost, hops, reconnects, arrival latency (None in raw mode, where nothing says when a
-        sample was sent).
+        sample was sent); of a pipe also the bytes at its end that are no whole sample.
 
     Raises:
         BadInput: a flag; nothing was opened.
@@ -88,8 +88,13 @@ def run_live(order: LiveOrder, tell: Callable[[str], None] | None) -> dict[str, 
         "hops": totals.hops,
         "arrival_ms": percentiles_ms(totals.arrival_s) if totals.arrival_s else None,
     }
+    if isinstance(source, PipeSource):
+        found["left_over_bytes"] = source.left_over
     if tell is not None:
         tell(_summary(order, found))
+        if extra := found.get("left_over_bytes"):
+            tell(f"bytes at the input's end that make no whole sample: {extra}; is it {order.encoding} with "
+                 f"{order.channels} channel{'s' * (order.channels > 1)}?")  # fmt: skip
     return found
 
 

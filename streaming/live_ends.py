@@ -100,6 +100,11 @@ class PipeSource:
         self._decoder = PcmDecoder(encoding, channels)
         self._block_bytes = max(round(rate * CHUNK_S), 1) * self._decoder.frame_bytes
 
+    @property
+    def left_over(self) -> int:
+        """Bytes so far that make no whole sample; at the end a sign of another encoding or number of channels."""
+        return self._decoder.pending
+
     def chunks(self) -> AsyncIterator[Samples]:
         """See `Source`."""
         return paced(self._blocks(), self.rate)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +38,22 @@ async def test_a_file_goes_through_in_real_time(tmp_path: Path, identity: Bundle
     assert "out.flac" in said[-1]
     # In raw mode nothing says which sample a chunk ends with: nobody measured, and no number is told.
     assert (totals["arrival_ms"] is None) == raw == ("arrival" not in said[-1])
+
+
+async def test_a_pipe_of_another_encoding_is_noticed(
+    tmp_path: Path, identity: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as out:
+        out.write(bytes(4801))
+    said: list[str] = []
+    with os.fdopen(reading, "rb") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        async with house(identity, outbox_ms=60_000) as home:
+            order = replace(ORDER, server=home.url, input="-", output=str(tmp_path / "out.wav"))
+            totals = await asyncio.to_thread(run_live, order, said.append)
+    assert totals["left_over_bytes"] == 1
+    assert said[-1] == "bytes at the input's end that make no whole sample: 1; is it pcm_s16le with 1 channel?"
 
 
 @pytest.mark.parametrize(

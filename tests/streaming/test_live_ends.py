@@ -34,9 +34,21 @@ async def test_a_pipe_is_read_to_its_end_whatever_the_cuts() -> None:
         out.write(data[:1001])
         out.flush()
         out.write(data[1001:])
-    chunks = [chunk async for chunk in PipeSource(reading, 48000, 2, "pcm_f32le").chunks()]
+    source = PipeSource(reading, 48000, 2, "pcm_f32le")
+    chunks = [chunk async for chunk in source.chunks()]
     os.close(reading)
     np.testing.assert_array_equal(np.concatenate(chunks, axis=1), samples)
+    assert source.left_over == 0
+
+
+async def test_a_pipe_says_what_is_no_whole_sample() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as out:
+        out.write(encode_pcm(tone(480, 2), "pcm_s16le")[0] + b"abc")
+    source = PipeSource(reading, 48000, 2, "pcm_s16le")
+    assert sum([chunk.shape[1] async for chunk in source.chunks()]) == 480
+    os.close(reading)
+    assert source.left_over == 3
 
 
 async def test_sinks_write_what_they_are_given(tmp_path: Path) -> None:
