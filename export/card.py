@@ -32,7 +32,7 @@ def write_card(
         recordings: the whole manifest, for sources and licences.
         entries: rows of `concepts.json`.
         report: what `export.train.evaluate` found.
-        run: `steps`, `elapsed_s`, `plan` of the checkpoint.
+        run: `steps`, `elapsed_s`, `plan` and `workers` of the checkpoint.
         name: the bundle's.
         int8: whether its weights are rounded to 8 bits.
     """
@@ -200,18 +200,24 @@ def _limits() -> str:
 
 
 def _training(run: Mapping[str, Any], name: str) -> str:
-    core_hours = (run.get("cpu_s") or 1.3 * run["elapsed_s"]) / 3600
+    plan, workers = run["plan"], run.get("workers", 1)
+    core_hours = workers * (run.get("cpu_s") or 1.3 * run["elapsed_s"]) / 3600
     energy_wh = core_hours * WATTS_PER_CORE
-    plan = run["plan"]
+    mixtures = workers * plan["batch"]
+    flags = "".join([
+        f" --workers {workers}" * (workers > 1),
+        " --sing" * bool(plan.get("sing")),
+        f" --soundfont {plan.get('soundfont')}" * bool(plan.get("soundfont")),
+    ])  # fmt: skip
     return f"""## Training
 
-The last run, on top of those that `export/train/RUNS.md` tells of: {run["steps"]:,} steps of {plan["batch"]} mixtures
-of 2 s (one thread for the network in bfloat16, one for mixing), on two cores shared with other work:
-{core_hours:.2f} core hours as the process itself counted them, about {energy_wh:.0f} Wh if a core takes
+The last run, on top of those that `export/train/RUNS.md` tells of: {run["steps"]:,} steps of {mixtures} mixtures
+of 2 s (workers: {workers}, each with a thread for the network in bfloat16 and one for mixing), on two cores shared with
+other work: {core_hours:.2f} core hours as the processes counted them, about {energy_wh:.0f} Wh if a core takes
 {WATTS_PER_CORE:.0f} W (a guess for a datacentre CPU). Trials that were thrown away are not counted. Again, from the
 repository's root:
 
-    python -m export.train.separator --data DIR --runs train-runs --minutes N
+    python -m export.train.separator --data DIR --runs train-runs --minutes N{flags}
     python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR --per-concept 40 --json scores.json
     python -m export bundle --checkpoint train-runs/latest.pt --data DIR --scores scores.json --out engine/models/{name}
 

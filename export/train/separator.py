@@ -137,6 +137,7 @@ class Trainer:
             "cpu_s": self.cpu_s,
             "last_state": self.last_state,
             "plan": asdict(self.plan),
+            "workers": self.workers.size,
         }
 
     def restore(self, content: dict[str, Any]) -> None:

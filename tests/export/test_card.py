@@ -63,3 +63,12 @@ def test_a_card_names_what_synthetic_sounds_came_from(model: QueriedSeparator, r
     card = write_card(model, recordings, rows, {}, run, "tiny")
     assert "WORLD vocoder" in card
     assert "soundfont Fluid.sf2" in card
+    assert "--minutes N --sing --soundfont Fluid.sf2" in card
+
+
+def test_a_card_counts_what_all_workers_did(model: QueriedSeparator, recordings: list[Recording]) -> None:
+    run = {**RUN, "workers": 2, "cpu_s": 3600.0}
+    card = write_card(model, recordings, concept_entries(model.concepts, {}), {}, run, "tiny")
+    assert "1,000 steps of 64 mixtures" in card
+    assert "2.00 core hours" in card
+    assert "--minutes N --workers 2\n" in card
