@@ -11,7 +11,6 @@ GROUPS: tuple[tuple[int, int], ...] = ((96, 1), (32, 2), (16, 4), (16, 16))
 """(bands, bins each), from below: 0–4.8, –8, –11.2, –24 kHz."""
 BANDS = sum(count for count, _ in GROUPS)
 BAND_OF_BIN: npt.NDArray[np.int64] = np.repeat(np.arange(BANDS), [w for count, w in GROUPS for _ in range(count)])
-FIRST_BIN: npt.NDArray[np.int64] = np.searchsorted(BAND_OF_BIN, np.arange(BANDS))
 
 
 def band_power(power: Tensor) -> Tensor:

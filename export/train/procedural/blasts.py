@@ -6,18 +6,8 @@ import numpy as np
 
 from export.train.corpus import SAMPLE_RATE
 from export.train.procedural.kind import Float64, Kind, Rng
-from export.train.procedural.signals import (
-    band_noise,
-    burst,
-    falling_noise,
-    oscillate,
-    perhaps_room,
-    place,
-    room,
-    smooth_curve,
-    time_axis,
-    unit_peak,
-)
+from export.train.procedural.signals import perhaps_room, place, room, smooth_curve, time_axis, unit_peak
+from export.train.procedural.sources import band_noise, burst, falling_noise, oscillate
 
 
 def _bang(rng: Rng, seconds: float, size: float, near: float, pitch: float = 1.0) -> Float64:

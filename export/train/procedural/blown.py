@@ -8,16 +8,15 @@ from scipy import signal
 from export.train.corpus import SAMPLE_RATE
 from export.train.procedural.kind import Float64, Kind, Rng
 from export.train.procedural.signals import (
-    band_noise,
-    oscillate,
+    peak_filter,
     perhaps_room,
     place,
-    resonate,
     smooth_curve,
     soft_edges,
     time_axis,
     unit_peak,
 )
+from export.train.procedural.sources import band_noise, oscillate, phase_of
 
 
 def _presses(rng: Rng, t: Float64, most: int, shortest_s: float, longest_s: float) -> Float64:
@@ -41,7 +40,7 @@ def _reed(rng: Rng, gate: Float64, base_hz: float, tilt: float) -> Float64:
 def _trumpet(rng: Rng, x: Float64) -> Float64:
     """The horn's own resonances, strongest at 1.5–3.5 kHz, and the air about it."""
     x = unit_peak(x)
-    x = x + rng.uniform(0.5, 4) * resonate(x, rng.uniform(1500, 3500), rng.uniform(1, 4))
+    x = x + rng.uniform(0.5, 4) * peak_filter(x, rng.uniform(1500, 3500), rng.uniform(1, 4))
     b, a = signal.butter(1, [rng.uniform(200, 500), rng.uniform(4000, 10000)], "bandpass", fs=SAMPLE_RATE)
     return perhaps_room(rng, np.asarray(signal.lfilter(b, a, np.tanh(x))))
 
@@ -85,7 +84,7 @@ def car_horn_bulb(rng: Rng) -> Float64:
         at += rng.uniform(0.1, 0.9)
     frequency = rng.uniform(250, 620) * (0.85 + 0.15 * np.minimum(pressure, 1))
     reed = oscillate(frequency, rng.uniform(0.2, 1, 16) / np.arange(1, 17) ** rng.uniform(0.1, 0.8))
-    formant = resonate(reed, rng.uniform(900, 1800), rng.uniform(2, 6))
+    formant = peak_filter(reed, rng.uniform(900, 1800), rng.uniform(2, 6))
     return perhaps_room(rng, (reed + rng.uniform(1, 4) * formant) * pressure)
 
 
@@ -94,7 +93,7 @@ def _blow(rng: Rng, frequency_hz: Float64, level: Float64, breath: float, q: flo
     tone = oscillate(frequency_hz, [1, rng.uniform(0, 0.2), rng.uniform(0, 0.1)])
     rush = rng.standard_normal(len(level))
     centre = float(np.mean(frequency_hz))
-    hiss = resonate(rush, centre, q) * np.sqrt(q) + 0.15 * resonate(rush, min(9000, 2.5 * centre), 1.0)
+    hiss = peak_filter(rush, centre, q) * np.sqrt(q) + 0.15 * peak_filter(rush, min(9000, 2.5 * centre), 1.0)
     return (tone + breath * hiss) * level
 
 
@@ -102,7 +101,7 @@ def whistle_pea(rng: Rng) -> Float64:
     """A referee's: 2.4–4.5 kHz, the pea trilling pitch and level 20–45 times a second; two near tones; loud breath."""
     t = time_axis(rng.uniform(0.6, 4))
     gate = _presses(rng, t, 3, 0.1, 1.8)
-    trill = np.sin(2 * np.pi * np.cumsum(rng.uniform(20, 45) * smooth_curve(rng, len(t), 4, 0.85, 1.1)) / SAMPLE_RATE)
+    trill = np.sin(phase_of(rng.uniform(20, 45) * smooth_curve(rng, len(t), 4, 0.85, 1.1)))
     base = rng.uniform(2400, 4500) * (0.9 + 0.1 * soft_edges(gate, 0.05))
     frequency = base * (1 + rng.uniform(0.005, 0.05) * trill)
     level = gate * (1 - rng.uniform(0.1, 0.6) * (0.5 + 0.5 * trill)) * smooth_curve(rng, len(t), 3, 0.6, 1)

@@ -1,4 +1,4 @@
-"""What knocks, thuds and bursts: doors, hands, feet, hoofs, clocks, keys, explosions, fireworks."""
+"""What knocks and thuds: doors, hands, feet, hoofs, clocks, keys."""
 
 from __future__ import annotations
 
@@ -8,22 +8,11 @@ import numpy as np
 
 from export.train.corpus import SAMPLE_RATE
 from export.train.procedural.kind import Float64, Kind, Rng
-from export.train.procedural.signals import (
-    Body,
-    band_noise,
-    burst,
-    drawn_body,
-    perhaps_room,
-    place,
-    resonate,
-    room,
-    smooth_curve,
-    time_axis,
-    unit_peak,
-)
+from export.train.procedural.signals import peak_filter, perhaps_room, place, room, smooth_curve, time_axis, unit_peak
+from export.train.procedural.sources import Body, band_noise, burst, drawn_body
 
 
-def _scatter(rng: Rng, out: Float64, bodies: Sequence[Body], times: Iterable[float], quietest: float = 0.4) -> Float64:
+def _hit_all(rng: Rng, out: Float64, bodies: Sequence[Body], times: Iterable[float], quietest: float = 0.4) -> Float64:
     """`out` with a stroke of one body or another at each time; a dozen different strokes are made and used again."""
     hits = [body.hit(rng) for body in bodies for _ in range(max(1, 12 // len(bodies)))]
     for at in times:
@@ -67,7 +56,7 @@ def door_knock(rng: Rng) -> Float64:
     at = rng.uniform(0.02, 0.4)
     for _ in range(int(rng.integers(1, 3))):
         knocks = at + _beats(rng, rng.uniform(0.11, 0.35), 2, 0.08)[: int(rng.integers(2, 7))]
-        _scatter(rng, out, [wood], knocks, 0.5)
+        _hit_all(rng, out, [wood], knocks, 0.5)
         at = float(knocks[-1]) + rng.uniform(0.5, 1.2)
     return _floor(rng, out)
 
@@ -81,7 +70,9 @@ def door_creak(rng: Rng) -> Float64:
     slips = np.diff(np.floor(phase), prepend=0.0) * rng.uniform(0.3, 1, len(t))
     out = 0.02 * slips
     for _ in range(int(rng.integers(3, 7))):
-        out += rng.uniform(0.2, 1) * resonate(slips, np.exp(rng.uniform(np.log(250), np.log(3500))), rng.uniform(5, 25))
+        out += rng.uniform(0.2, 1) * peak_filter(
+            slips, np.exp(rng.uniform(np.log(250), np.log(3500))), rng.uniform(5, 25)
+        )
     speed = np.clip(smooth_curve(rng, len(t), rng.uniform(0.8, 3), -0.3, 1), 0, 1)
     return _floor(rng, out * speed)
 
@@ -91,7 +82,7 @@ def door_latch(rng: Rng) -> Float64:
     out = np.zeros_like(time_axis(rng.uniform(0.7, 2.5)))
     metal = [drawn_body(rng, 9, (rng.uniform(400, 1800), 9000), (0.002, 0.03)) for _ in range(2)]
     clicks = 0.05 + np.cumsum(rng.gamma(1.5, rng.uniform(0.03, 0.15), int(rng.integers(2, 8))))
-    _scatter(rng, out, metal, clicks, 0.2)
+    _hit_all(rng, out, metal, clicks, 0.2)
     if rng.random() < 0.6:
         thud = drawn_body(rng, 5, (60, 500), (0.02, 0.08), (80, 1000))
         place(out, thud.hit(rng), float(rng.choice(clicks)) + 0.01, rng.uniform(0.3, 1.5))
@@ -121,7 +112,7 @@ def clapping_one(rng: Rng) -> Float64:
     out = np.zeros_like(time_axis(rng.uniform(0.6, 5)))
     gap_s = rng.choice([rng.uniform(0.18, 0.4), rng.uniform(0.4, 1.0)])
     beats = _beats(rng, gap_s, len(out) / SAMPLE_RATE - 0.15, 0.04)
-    _scatter(rng, out, [_hands(rng)], beats, 0.6)
+    _hit_all(rng, out, [_hands(rng)], beats, 0.6)
     return room(rng, _floor(rng, out), decay_s=rng.uniform(0.05, 0.6))
 
 
@@ -163,7 +154,7 @@ def footsteps_loose(rng: Rng) -> Float64:
     for at in _beats(rng, 1 / rng.uniform(1.3, 2.6), 4.7, 0.05):
         moments = np.concatenate([rng.normal(0.25, 0.1, count), rng.normal(0.75, 0.12, count // 2)])
         place(out, thud.hit(rng), float(at), rng.uniform(0.2, 0.8))
-        _scatter(rng, out, grains, float(at) + length * np.clip(moments, 0, 1.2), 0.02)
+        _hit_all(rng, out, grains, float(at) + length * np.clip(moments, 0, 1.2), 0.02)
     return _floor(rng, out)
 
 
@@ -203,7 +194,7 @@ def horse_hoofs(rng: Rng) -> Float64:
             place(out, hoof.hit(rng), float(at) + (fall + lag) * stride_s, gain * rng.uniform(0.6, 1))
     if rng.random() < 0.3:
         bit = drawn_body(rng, 6, (3000, 9000), (0.01, 0.05))
-        _scatter(rng, out, [bit], rng.uniform(0, 4.8, int(rng.integers(5, 40))), 0.0)
+        _hit_all(rng, out, [bit], rng.uniform(0, 4.8, int(rng.integers(5, 40))), 0.0)
     return _floor(rng, out)
 
 
@@ -278,10 +269,10 @@ def typing_typewriter(rng: Rng) -> Float64:
     frame = rng.uniform(200, 700)
     bars = [drawn_body(rng, 14, (frame, 8000), (0.004, 0.03), (500, 10000), 0.004, (0.5, 1.5)) for _ in range(4)]
     end = rng.uniform(2.5, 4.9)
-    _scatter(rng, out, bars, [at for at in _strokes(rng) if at < end], 0.5)
+    _hit_all(rng, out, bars, [at for at in _strokes(rng) if at < end], 0.5)
     if rng.random() < 0.5:
         ratchet = drawn_body(rng, 8, (800, 7000), (0.002, 0.008))
-        _scatter(rng, out, [ratchet], end + 0.15 + np.arange(0, rng.uniform(0.2, 0.6), rng.uniform(0.012, 0.03)), 0.2)
+        _hit_all(rng, out, [ratchet], end + 0.15 + np.arange(0, rng.uniform(0.2, 0.6), rng.uniform(0.012, 0.03)), 0.2)
     return _floor(rng, out)
 
 

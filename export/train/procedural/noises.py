@@ -6,7 +6,8 @@ import numpy as np
 
 from export.train.corpus import NAMELESS, SAMPLE_RATE
 from export.train.procedural.kind import Float64, Kind, Rng
-from export.train.procedural.signals import CLIP_S, oscillate, time_axis
+from export.train.procedural.signals import CLIP_S, time_axis
+from export.train.procedural.sources import oscillate
 
 
 def noise(rng: Rng) -> Float64:

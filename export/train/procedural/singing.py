@@ -12,24 +12,20 @@ from functools import partial
 import numpy as np
 
 from export.train.corpus import SAMPLE_RATE
-from export.train.procedural.blocks import (
-    Float64,
-    Rng,
-    clock,
-    coloured,
-    curve,
-    echo,
-    edges,
-    even,
-    frame_clock,
-    harmonics,
+from export.train.procedural.kind import Float64, Kind, Rng
+from export.train.procedural.signals import (
+    fades,
+    frame_middles,
     humps,
-    samples,
+    one_pole,
+    reverb,
+    sample_count,
     sculpt,
-    soften,
-    tone,
+    seconds_of,
+    unit_rms,
+    zigzag,
 )
-from export.train.procedural.kind import Kind
+from export.train.procedural.sources import coloured_noise, falling_weights, phase_of, table_tone
 
 VOWELS: dict[str, tuple[float, float, float]] = {
     "i": (270, 2290, 3010), "e": (530, 1840, 2480), "a": (730, 1090, 2440), "o": (570, 840, 2410),
@@ -67,7 +63,7 @@ def melody(rng: Rng, n: int, lowest: float, highest: float, shortest_s: float, l
     walk = np.cumsum(rng.choice([-3, -2, -1, -1, 0, 1, 1, 2, 3], len(starts))) + rng.integers(len(keys))
     span = 2 * (len(keys) - 1)  # fold the walk back at the ends of the range
     degree = np.abs((walk + span // 2) % max(span, 1) - span // 2)
-    t = clock(n)
+    t = seconds_of(n)
     note = np.searchsorted(starts, t, side="right") - 1
     line = keys[np.minimum(degree, len(keys) - 1)][note]
     return np.asarray(line, np.float64), np.asarray(note, np.float64), np.asarray(t - starts[note], np.float64)
@@ -75,10 +71,10 @@ def melody(rng: Rng, n: int, lowest: float, highest: float, shortest_s: float, l
 
 def vibrato(rng: Rng, since_s: Float64, depth: float) -> Float64:
     """Semitones of vibrato, which begins a quarter of a second into a note."""
-    t = clock(len(since_s))
-    rate = curve(rng, len(t), 2, 0.95, 1.05) * rng.uniform(4.8, 6.6)
+    t = seconds_of(len(since_s))
+    rate = zigzag(rng, len(t), 2, 0.95, 1.05) * rng.uniform(4.8, 6.6)
     grown = np.clip((since_s - 0.2) / rng.uniform(0.15, 0.5), 0, 1)
-    return np.asarray(depth * grown * np.sin(2 * np.pi * np.cumsum(rate) / SAMPLE_RATE))
+    return np.asarray(depth * grown * np.sin(phase_of(rate)))
 
 
 def pitch(keys: Float64) -> Float64:
@@ -88,15 +84,15 @@ def pitch(keys: Float64) -> Float64:
 
 def solo(rng: Rng, lowest: float, highest: float, size: float, depth: float, ring: float, hum: bool = False) -> Float64:
     """One voice that sings a melody on vowels, with glides, vibrato, breath and jitter, in a room or none."""
-    n = samples(rng.uniform(3.0, 5.0))
+    n = sample_count(rng.uniform(3.0, 5.0))
     shortest = rng.uniform(0.18, 0.7)
     keys, note, since = melody(rng, n, lowest, highest, shortest, shortest * rng.uniform(1.2, 3.5))
-    keys = soften(np.asarray(keys) - keys[0], rng.uniform(0.01, 0.07)) + keys[0]
-    keys = keys + vibrato(rng, since, depth * rng.uniform(0.3, 1.2)) + curve(rng, n, 12, -0.12, 0.12)
-    f0 = pitch(keys) * (1 + 0.004 * soften(rng.standard_normal(n), 0.002))
-    source = tone(f0, harmonics(rng, rng.uniform(0.9, 1.8), f0.max(), 0.15))
-    source += rng.uniform(0.01, 0.12) * coloured(rng, n, rng.uniform(-4, 1), 300, 12_000)
-    at = frame_clock(n)
+    keys = one_pole(np.asarray(keys) - keys[0], rng.uniform(0.01, 0.07)) + keys[0]
+    keys = keys + vibrato(rng, since, depth * rng.uniform(0.3, 1.2)) + zigzag(rng, n, 12, -0.12, 0.12)
+    f0 = pitch(keys) * (1 + 0.004 * one_pole(rng.standard_normal(n), 0.002))
+    source = table_tone(f0, falling_weights(rng, rng.uniform(0.9, 1.8), f0.max(), 0.15))
+    source += rng.uniform(0.01, 0.12) * coloured_noise(rng, n, rng.uniform(-4, 1), 300, 12_000)
+    at = frame_middles(n)
     # a vowel lasts a note or the whole clip
     names = ["u", "o"] if hum else list(VOWELS)
     vowels = [str(v) for v in rng.choice(names, int(note[-1]) + 2)]
@@ -108,19 +104,21 @@ def solo(rng: Rng, lowest: float, highest: float, size: float, depth: float, rin
     centres[:, 0] = np.maximum(centres[:, 0], f0[at] * 1.02)
     voiced = vocal_tract(source, centres, rng, ring * rng.uniform(0.2, 1.2))
     gap = np.clip(since / rng.uniform(0.02, 0.15), rng.uniform(0.0, 0.9), 1)  # legato to detached
-    loud = soften(gap, 0.01) * curve(rng, n, 1.2, 0.35, 1.0) * edges(n, rng.uniform(0.02, 0.3), rng.uniform(0.1, 0.6))
-    return _placed(voiced * loud, rng)
+    loud = (
+        one_pole(gap, 0.01) * zigzag(rng, n, 1.2, 0.35, 1.0) * fades(n, rng.uniform(0.02, 0.3), rng.uniform(0.1, 0.6))
+    )
+    return _perhaps_reverb(rng, voiced * loud)
 
 
-def _placed(x: Float64, rng: Rng) -> Float64:
-    return echo(x, rng, rng.uniform(0.3, 2.5), rng.uniform(0.1, 0.7)) if rng.random() < 0.6 else x
+def _perhaps_reverb(rng: Rng, x: Float64) -> Float64:
+    return reverb(rng, x, rng.uniform(0.3, 2.5), rng.uniform(0.1, 0.7)) if rng.random() < 0.6 else x
 
 
 def choir(rng: Rng, vowels: tuple[str, ...], lowest: float, highest: float, size: float) -> Float64:
     """Four to ten voices, each with its own tuning, vibrato and start, on one to three chords, in a room."""
-    n = samples(rng.uniform(3.5, 5.0))
+    n = sample_count(rng.uniform(3.5, 5.0))
     changes = np.sort(rng.uniform(0.6, n / SAMPLE_RATE, rng.integers(0, 3)))
-    chord_of = np.searchsorted(changes, clock(n))
+    chord_of = np.searchsorted(changes, seconds_of(n))
     root = rng.uniform(lowest, highest - 12)
     chords = [
         np.array(CHORDS[rng.integers(len(CHORDS))]) + rng.choice([0, 2, 5, 7, -2]) for _ in range(len(changes) + 1)
@@ -132,17 +130,17 @@ def choir(rng: Rng, vowels: tuple[str, ...], lowest: float, highest: float, size
     for number in range(int(rng.integers(4, 11))):
         own = np.array([c[number % len(c)] + 12 * (number // len(c) % 2) for c in chords], float)
         keys = root + own[np.searchsorted(changes + rng.uniform(0, 0.1), slow / SAMPLE_RATE)] + rng.normal(0, spread)
-        keys = keys[0] + soften(keys - keys[0], rng.uniform(0.02, 0.08) / CONTROL)
+        keys = keys[0] + one_pole(keys - keys[0], rng.uniform(0.02, 0.08) / CONTROL)
         swing = np.sin(2 * np.pi * rng.uniform(4.8, 6.6) * slow / SAMPLE_RATE + rng.uniform(0, 6))
-        keys = keys + rng.uniform(0.05, 0.4) * swing + curve(rng, len(slow), 8 * CONTROL, -0.1, 0.1)
+        keys = keys + rng.uniform(0.05, 0.4) * swing + zigzag(rng, len(slow), 8 * CONTROL, -0.1, 0.1)
         f0 = np.interp(np.arange(n), slow, pitch(keys))
-        late = edges(n, rng.uniform(0.03, 0.4), rng.uniform(0.1, 0.7)) * rng.uniform(0.5, 1.0)
-        out += tone(f0, harmonics(rng, slope, float(f0.max()), 0.2, 12_000), rng.uniform()) * late
-    out = even(out) + rng.uniform(0.01, 0.08) * coloured(rng, n, -2, 400, 12_000)
+        late = fades(n, rng.uniform(0.03, 0.4), rng.uniform(0.1, 0.7)) * rng.uniform(0.5, 1.0)
+        out += table_tone(f0, falling_weights(rng, slope, float(f0.max()), 0.2, 12_000), rng.uniform()) * late
+    out = unit_rms(out) + rng.uniform(0.01, 0.08) * coloured_noise(rng, n, -2, 400, 12_000)
     named = [str(v) for v in rng.choice(list(vowels), len(chords))]
-    where = soften(chord_of.astype(float), 0.05)[frame_clock(n)]
+    where = one_pole(chord_of.astype(float), 0.05)[frame_middles(n)]
     sung = vocal_tract(out, formants(rng, named, where, size * rng.uniform(0.95, 1.08)), rng, rng.uniform(0, 0.3))
-    return echo(sung * curve(rng, n, 0.8, 0.5, 1.0), rng, rng.uniform(0.4, 3.0), rng.uniform(0.1, 0.9))
+    return reverb(rng, sung * zigzag(rng, n, 0.8, 0.5, 1.0), rng.uniform(0.4, 3.0), rng.uniform(0.1, 0.9))
 
 
 def _solo(name: str, lowest: float, highest: float, size: float, depth: float, ring: float, hum: bool = False) -> Kind:

@@ -8,18 +8,8 @@ import numpy as np
 
 from export.train.corpus import SAMPLE_RATE
 from export.train.procedural.kind import Float64, Kind, Rng
-from export.train.procedural.signals import (
-    band_noise,
-    burst,
-    drawn_body,
-    falling_noise,
-    perhaps_room,
-    place,
-    smooth_curve,
-    strike,
-    time_axis,
-    unit_peak,
-)
+from export.train.procedural.signals import perhaps_room, place, smooth_curve, time_axis, unit_peak
+from export.train.procedural.sources import band_noise, burst, drawn_body, falling_noise, phase_of, strike
 
 CHURCH = (0.5, 1.0, 1.2, 1.5, 2.0, 2.5, 2.67, 3.0, 4.0, 5.33, 6.67)
 """Partials of a tuned bell over its prime: hum, prime, tierce, quint, nominal, and those above."""
@@ -164,7 +154,7 @@ def glass_rubbed(rng: Rng) -> Float64:
     t = time_axis(rng.uniform(2, 5))
     base, turn_hz = rng.uniform(500, 2200), rng.uniform(0.5, 2)
     swell = smooth_curve(rng, len(t), 1, 0.3, 1) * (1 - rng.uniform(0, 0.5) * np.sin(np.pi * turn_hz * t) ** 2)
-    phase = 2 * np.pi * np.cumsum(base * (1 + smooth_curve(rng, len(t), 3, -0.001, 0.001))) / SAMPLE_RATE
+    phase = phase_of(base * (1 + smooth_curve(rng, len(t), 3, -0.001, 0.001)))
     tone = np.sin(phase) + rng.uniform(0, 0.1) * np.sin(2 * phase) + rng.uniform(0, 0.2) * np.sin(2.32 * phase)
     scrape = rng.uniform(0, 0.03) * band_noise(rng, len(t), 1000, 8000, 1)
     fade = np.minimum(1, np.minimum(t / rng.uniform(0.2, 0.8), (t[-1] - t) / 0.3))

@@ -15,13 +15,13 @@ from scipy import signal
 
 from export.train.cache import SampleStore
 from export.train.corpus import PROCEDURAL, SAMPLE_RATE, Recording
-from export.train.procedural.blocks import Float64, Rng
+from export.train.procedural.kind import Float64, Rng
+from export.train.procedural.signals import CLIP_S
 from export.train.procedural.singing import SCALES, pitch
 
 Int16 = npt.NDArray[np.int16]
 RATE = 16_000
 FRAME_S = 0.005
-LONGEST_S = 5.0
 SHORTEST_SPEECH_S = 5.0
 SPEECH_S = 3.2
 """Speech that one clip is made of: at 1.5 to 3 times its length it fills a clip."""
@@ -101,7 +101,7 @@ def sing(speech: Int16, rng: Rng) -> Int16 | None:
     y = pyworld.synthesize(
         np.ascontiguousarray(sung_f0), _between(envelope, read), _between(noisiness, read), RATE, FRAME_S * 1000
     )
-    out = signal.resample_poly(y[: int(LONGEST_S * RATE)], SAMPLE_RATE, RATE)
+    out = signal.resample_poly(y[: int(CLIP_S * RATE)], SAMPLE_RATE, RATE)
     return np.asarray(out / (np.abs(out).max() + 1e-9) * 16000, np.int16)
 
 
@@ -119,7 +119,7 @@ def _stretched(voiced: npt.NDArray[np.bool_], power: Float64, rng: Rng) -> Float
     pace = np.where(voiced, rng.uniform(1.5, 3.0), rng.uniform(0.6, 1.1))
     pace = np.where(~voiced & (power < 1e-3 * power.max()), 0.3, pace)
     ends = np.cumsum(pace)
-    length = int(min(ends[-1], LONGEST_S / FRAME_S))
+    length = int(min(ends[-1], CLIP_S / FRAME_S))
     return np.interp(np.arange(length), np.concatenate([[0], ends]), np.arange(len(voiced) + 1)).clip(
         0, len(voiced) - 1
     )

@@ -15,18 +15,16 @@ from scipy import signal
 from export.train.corpus import SAMPLE_RATE
 from export.train.procedural.kind import Float64, Kind, Rng
 from export.train.procedural.signals import (
-    burst,
-    oscillate,
     perhaps_room,
     place,
-    pulses,
-    random_weights,
+    pulse_gate,
+    seconds_of,
     smooth_curve,
     soft_edges,
-    strike,
     time_axis,
     unit_peak,
 )
+from export.train.procedural.sources import burst, oscillate, random_weights, strike
 
 ROWS_HZ, COLUMNS_HZ = (697.0, 770.0, 852.0, 941.0), (1209.0, 1336.0, 1477.0)
 SCALE = (0, 2, 4, 5, 7, 9, 11, 12)
@@ -47,7 +45,7 @@ def _voiced(rng: Rng, x: Float64, low_hz: tuple[float, float], high_hz: tuple[fl
 
 def _street(rng: Rng, frequency_hz: Float64, weights: Float64) -> Float64:
     """A siren in a street: its level wanders; at times it passes by, with Doppler shift and swell."""
-    t = np.arange(len(frequency_hz)) / SAMPLE_RATE
+    t = seconds_of(len(frequency_hz))
     level = smooth_curve(rng, len(t), 0.7, 0.5, 1.0)
     if rng.random() < 0.4:
         speed, distance_m = rng.uniform(8, 25), rng.uniform(5, 40)
@@ -123,7 +121,7 @@ def alarm_smoke_detector(rng: Rng) -> Float64:
     """A piezo disc at about 3.1 kHz: three pulses and a rest, half a second each or faster."""
     t = time_axis()
     pulse_s = rng.choice([0.5, rng.uniform(0.08, 0.3)])
-    gate = pulses(t + rng.uniform(0, pulse_s), 0.5 / pulse_s, 0.5, *((3, 1) if rng.random() < 0.7 else (0, 0)))
+    gate = pulse_gate(t + rng.uniform(0, pulse_s), 0.5 / pulse_s, 0.5, *((3, 1) if rng.random() < 0.7 else (0, 0)))
     tone = oscillate(_steady(rng, t, rng.uniform(2700, 3600)), [1, rng.uniform(0, 0.3), rng.uniform(0, 0.3)])
     return perhaps_room(rng, tone * gate, 0.8)
 
@@ -132,7 +130,7 @@ def alarm_digital_clock(rng: Rng) -> Float64:
     """A bedside clock: two to five short beeps at 1.8–4.2 kHz, a rest, again; bare square tone."""
     t = time_axis()
     group = int(rng.choice([2, 3, 4, 4, 4, 5]))
-    gate = pulses(t, rng.uniform(6, 10), rng.uniform(0.4, 0.7), group, int(rng.integers(2, 7)))
+    gate = pulse_gate(t, rng.uniform(6, 10), rng.uniform(0.4, 0.7), group, int(rng.integers(2, 7)))
     weights = [1, rng.uniform(0, 0.2), rng.uniform(0.05, 0.5), rng.uniform(0, 0.1), rng.uniform(0, 0.3)]
     return perhaps_room(rng, oscillate(_steady(rng, t, rng.uniform(1800, 4200), 0.001), weights) * gate)
 
@@ -140,7 +138,7 @@ def alarm_digital_clock(rng: Rng) -> Float64:
 def alarm_reversing(rng: Rng) -> Float64:
     """A reversing lorry: 0.9–1.5 kHz, on and off about once a second; outdoors."""
     t = time_axis()
-    gate = pulses(t + rng.random(), rng.uniform(0.8, 1.8), rng.uniform(0.4, 0.6))
+    gate = pulse_gate(t + rng.random(), rng.uniform(0.8, 1.8), rng.uniform(0.4, 0.6))
     tone = oscillate(_steady(rng, t, rng.uniform(900, 1500)), random_weights(rng, 8))
     return _voiced(rng, tone * gate, (300, 800), (2500, 6000)) * smooth_curve(rng, len(t), 0.4, 0.4, 1)
 
@@ -154,7 +152,7 @@ def klaxon(rng: Rng) -> Float64:
     harmonics = rng.uniform(0.3, 1, 20) / np.arange(1, 21) ** rng.uniform(0.2, 1)
     tone = oscillate(_steady(rng, t, rng.uniform(300, 800), 0.008) * swoop, harmonics)
     rough = 1 - rng.uniform(0, 0.6) * (0.5 + 0.5 * np.sin(2 * np.pi * rng.uniform(20, 70) * t))
-    return _voiced(rng, tone * rough * pulses(t, rate, duty), (100, 500), (2000, 8000))
+    return _voiced(rng, tone * rough * pulse_gate(t, rate, duty), (100, 500), (2000, 8000))
 
 
 def alarm_car(rng: Rng) -> Float64:
@@ -213,7 +211,7 @@ def telephone_warble(rng: Rng) -> Float64:
     steps = rng.uniform(500, 1700) * np.array([1, rng.uniform(1.1, 1.4), rng.uniform(1.2, 1.7)])
     turn = (t * rng.uniform(16, 56)).astype(int) % int(rng.integers(2, 4))
     tone = oscillate(steps[turn], random_weights(rng, 10))
-    gate = pulses(t, rng.uniform(0.3, 1.2), rng.uniform(0.4, 0.8), *((2, 1) if rng.random() < 0.3 else (0, 0)))
+    gate = pulse_gate(t, rng.uniform(0.3, 1.2), rng.uniform(0.4, 0.8), *((2, 1) if rng.random() < 0.3 else (0, 0)))
     return _voiced(rng, tone * gate, (200, 600), (3000, 9000))
 
 
@@ -230,8 +228,8 @@ def telephone_ringing_tone(rng: Rng) -> Float64:
     first, second = ((440, 480), (400, 450), (425, 425))[int(rng.integers(3))]
     tone = oscillate(_steady(rng, t, first, 0.001), random_weights(rng, 2)) + np.sin(2 * np.pi * second * t)
     if first == 400:
-        return _line(rng, tone * pulses(t, 1 / 0.6, 0.67, 2, 2))
-    return _line(rng, tone * pulses(t + rng.uniform(0, 0.5), 1 / rng.uniform(2, 4), rng.uniform(0.3, 0.6)))
+        return _line(rng, tone * pulse_gate(t, 1 / 0.6, 0.67, 2, 2))
+    return _line(rng, tone * pulse_gate(t + rng.uniform(0, 0.5), 1 / rng.uniform(2, 4), rng.uniform(0.3, 0.6)))
 
 
 def telephone_dialling(rng: Rng) -> Float64:
@@ -248,7 +246,7 @@ def telephone_dialling(rng: Rng) -> Float64:
     if rng.random() < 0.5:
         low, high = ((480, 620), (425, 425))[int(rng.integers(2))]
         busy = np.sin(2 * np.pi * low * t) + np.sin(2 * np.pi * high * t)
-        place(out, busy * pulses(t, rng.uniform(1, 2.2), 0.5), end + 0.3, 0.7)
+        place(out, busy * pulse_gate(t, rng.uniform(1, 2.2), 0.5), end + 0.3, 0.7)
     return _line(rng, out)
 
 
@@ -311,7 +309,7 @@ def buzzer(rng: Rng) -> Float64:
     t = time_axis(rng.uniform(1.5, 5))
     hum = _steady(rng, t, float(rng.choice([50, 60, 100, 120])) * rng.uniform(0.98, 1.02), 0.01)
     harmonics = rng.uniform(0.1, 1, 60) * np.exp(-(((np.arange(60) - rng.uniform(5, 25)) / rng.uniform(8, 25)) ** 2))
-    gate = pulses(t, 1 / rng.uniform(0.7, 2.5), rng.uniform(0.3, 0.8))
+    gate = pulse_gate(t, 1 / rng.uniform(0.7, 2.5), rng.uniform(0.3, 0.8))
     return _voiced(rng, oscillate(hum, harmonics) * gate, (100, 500), (2500, 7000))
 
 

@@ -12,39 +12,36 @@ import numpy as np
 from scipy import signal
 
 from export.train.corpus import SAMPLE_RATE
-from export.train.procedural.blocks import (
+from export.train.procedural.kind import Float64, Kind, Rng
+from export.train.procedural.signals import (
     CLIP_S,
-    Float64,
-    Rng,
-    clock,
-    coloured,
-    curve,
-    echo,
-    edges,
-    even,
-    frame_clock,
-    harmonics,
+    CLIP_SAMPLES,
+    fades,
+    frame_middles,
+    one_pole,
     recolour,
-    resonate,
-    samples,
-    soften,
-    tone,
+    resonances,
+    reverb,
+    sample_count,
+    seconds_of,
+    unit_rms,
+    zigzag,
 )
-from export.train.procedural.kind import Kind
 from export.train.procedural.singing import VOWELS, formants, vocal_tract
+from export.train.procedural.sources import coloured_noise, falling_weights, phase_of, table_tone
 
-N = samples(CLIP_S)
+N = CLIP_SAMPLES
 
 
 def rough(rng: Rng, f0: Float64, jitter: float) -> Float64:
     """A pitch with the jitter of vocal folds: white below about 100 Hz."""
-    return np.asarray(f0 * (1 + jitter * even(soften(rng.standard_normal(len(f0)), 0.0016))))
+    return np.asarray(f0 * (1 + jitter * unit_rms(one_pole(rng.standard_normal(len(f0)), 0.0016))))
 
 
 def voice(rng: Rng, f0: Float64, slope: float, vowels: list[str], size: float, breath: Float64) -> Float64:
     """A tone and breath through formants that glide along the vowels over the whole length."""
-    source = tone(f0, harmonics(rng, slope, float(f0.max()), 0.15, 14_000)) + breath
-    at = frame_clock(len(f0))
+    source = table_tone(f0, falling_weights(rng, slope, float(f0.max()), 0.15, 14_000)) + breath
+    at = frame_middles(len(f0))
     centres = formants(rng, vowels, np.linspace(0, len(vowels) - 1, len(at)), size)
     centres[:, 0] = np.maximum(centres[:, 0], f0[at])
     return vocal_tract(source, centres, rng)
@@ -64,23 +61,23 @@ def ha_starts(rng: Rng, rate: float) -> Float64:
 
 def laugh(rng: Rng, lowest: float, highest: float, size: float) -> Float64:
     """Trains of "ha" at 3.5–6 a second: voiced bursts whose pitch falls, over the breath of the h between them."""
-    rate, t = rng.uniform(3.5, 6.0), clock(N)
+    rate, t = rng.uniform(3.5, 6.0), seconds_of(N)
     starts = ha_starts(rng, rate)
     number = np.searchsorted(starts, t, side="right") - 1
     since = np.where(number < 0, 9.0, t - starts[number.clip(0)])
     falling = np.exp(-0.03 * (np.arange(len(starts)) % 8))
     high = rng.uniform(lowest, highest) * rng.uniform(0.85, 1.15, len(starts)) * falling
     length = rng.uniform(0.35, 0.65) / rate
-    f0 = soften(high[number.clip(0)] - high[0], 0.008) + high[0]
+    f0 = one_pole(high[number.clip(0)] - high[0], 0.008) + high[0]
     f0 = rough(rng, f0 * (1.1 - rng.uniform(0.2, 0.5) * np.minimum(since, 0.3) / 0.3), rng.uniform(0.005, 0.03))
-    voiced = soften(((since > 0.03) & (since < 0.03 + length)).astype(float), rng.uniform(0.008, 0.02))
-    puff = soften((since < 0.05 + length).astype(float), 0.02) * rng.uniform(0.05, 0.35)
-    source = tone(f0, harmonics(rng, rng.uniform(0.9, 1.6), float(f0.max()), 0.1)) * voiced
-    source += puff * coloured(rng, N, rng.uniform(-6, -3), 300, 5000)
+    voiced = one_pole(((since > 0.03) & (since < 0.03 + length)).astype(float), rng.uniform(0.008, 0.02))
+    puff = one_pole((since < 0.05 + length).astype(float), 0.02) * rng.uniform(0.05, 0.35)
+    source = table_tone(f0, falling_weights(rng, rng.uniform(0.9, 1.6), float(f0.max()), 0.1)) * voiced
+    source += puff * coloured_noise(rng, N, rng.uniform(-6, -3), 300, 5000)
     own = [str(v) for v in rng.choice(["a", "ae", "e", "o", "i"], 3, p=[0.4, 0.25, 0.2, 0.1, 0.05])]
-    centres = formants(rng, own, np.linspace(0, 2, len(frame_clock(N))), size * rng.uniform(0.95, 1.1))
-    out = vocal_tract(source, centres, rng) * curve(rng, N, 1, 0.5, 1.0)
-    return echo(out, rng, rng.uniform(0.2, 1.2), rng.uniform(0.05, 0.4)) if rng.random() < 0.5 else out
+    centres = formants(rng, own, np.linspace(0, 2, len(frame_middles(N))), size * rng.uniform(0.95, 1.1))
+    out = vocal_tract(source, centres, rng) * zigzag(rng, N, 1, 0.5, 1.0)
+    return reverb(rng, out, rng.uniform(0.2, 1.2), rng.uniform(0.05, 0.4)) if rng.random() < 0.5 else out
 
 
 def laughing_crowd(rng: Rng) -> Float64:
@@ -89,8 +86,8 @@ def laughing_crowd(rng: Rng) -> Float64:
     for _ in range(int(rng.integers(3, 6))):
         high = rng.random() < 0.5
         one = laugh(rng, 260 if high else 140, 600 if high else 300, 1.15 if high else 1.0)
-        out += np.roll(even(one), int(rng.integers(N))) * rng.uniform(0.3, 1)
-    return echo(out, rng, rng.uniform(0.4, 1.5), rng.uniform(0.2, 0.8))
+        out += np.roll(unit_rms(one), int(rng.integers(N))) * rng.uniform(0.3, 1)
+    return reverb(rng, out, rng.uniform(0.4, 1.5), rng.uniform(0.2, 0.8))
 
 
 def scream(rng: Rng) -> Float64:
@@ -98,19 +95,19 @@ def scream(rng: Rng) -> Float64:
     out, at = np.zeros(N), rng.uniform(0, 0.3)
     base, size = rng.uniform(500, 1500), rng.uniform(1.0, 1.35)
     while at < CLIP_S - 0.8:
-        n = min(samples(rng.uniform(0.5, 2.2)), N - int(at * SAMPLE_RATE))
+        n = min(sample_count(rng.uniform(0.5, 2.2)), N - int(at * SAMPLE_RATE))
         t = np.linspace(0, 1, n)
         arch = np.interp(
             t, [0, rng.uniform(0.08, 0.3), rng.uniform(0.5, 0.9), 1], [0.65, 1, rng.uniform(0.8, 1.1), 0.6]
         )
-        f0 = rough(rng, base * rng.uniform(0.85, 1.2) * arch * curve(rng, n, 7, 0.97, 1.03), rng.uniform(0.002, 0.03))
-        growl = 1 + rng.uniform(0, 0.7) * np.sin(2 * np.pi * np.cumsum(curve(rng, n, 20, 30, 150)) / SAMPLE_RATE)
-        breath = rng.uniform(0.02, 0.3) * coloured(rng, n, -1, 800, 12_000)
+        f0 = rough(rng, base * rng.uniform(0.85, 1.2) * arch * zigzag(rng, n, 7, 0.97, 1.03), rng.uniform(0.002, 0.03))
+        growl = 1 + rng.uniform(0, 0.7) * np.sin(phase_of(zigzag(rng, n, 20, 30, 150)))
+        breath = rng.uniform(0.02, 0.3) * coloured_noise(rng, n, -1, 800, 12_000)
         one = voice(rng, f0, rng.uniform(0.4, 1.3), [str(rng.choice(["a", "ae", "e", "i"])), "a"], size, breath)
         begin = int(at * SAMPLE_RATE)
-        out[begin : begin + n] += even(one) * growl * edges(n, rng.uniform(0.02, 0.12), rng.uniform(0.08, 0.4))
+        out[begin : begin + n] += unit_rms(one) * growl * fades(n, rng.uniform(0.02, 0.12), rng.uniform(0.08, 0.4))
         at += n / SAMPLE_RATE + rng.uniform(0.2, 2.5)
-    return echo(out, rng, rng.uniform(0.2, 2), rng.uniform(0, 0.5))
+    return reverb(rng, out, rng.uniform(0.2, 2), rng.uniform(0, 0.5))
 
 
 def baby(rng: Rng) -> Float64:
@@ -118,20 +115,20 @@ def baby(rng: Rng) -> Float64:
     out, at = np.zeros(N), rng.uniform(0, 0.4)
     base = rng.uniform(350, 600)
     while at < CLIP_S - 0.7:
-        n = min(samples(rng.uniform(0.5, 1.4)), N - int(at * SAMPLE_RATE))
+        n = min(sample_count(rng.uniform(0.5, 1.4)), N - int(at * SAMPLE_RATE))
         arch = np.interp(np.linspace(0, 1, n), [0, 0.2, 0.7, 1], [0.75, 1.0, rng.uniform(0.9, 1.05), 0.7])
-        f0 = rough(rng, base * arch * rng.uniform(0.93, 1.07) * curve(rng, n, 5, 0.97, 1.03), rng.uniform(0.002, 0.02))
-        breath = rng.uniform(0.02, 0.4) * coloured(rng, n, -1, 800, 10_000)
+        f0 = rough(rng, base * arch * rng.uniform(0.93, 1.07) * zigzag(rng, n, 5, 0.97, 1.03), rng.uniform(0.002, 0.02))
+        breath = rng.uniform(0.02, 0.4) * coloured_noise(rng, n, -1, 800, 10_000)
         one = voice(rng, f0, rng.uniform(0.5, 1.2), ["e", "ae", "a"], rng.uniform(1.45, 1.75), breath)
         begin = int(at * SAMPLE_RATE)
-        out[begin : begin + n] += even(one) * edges(n, 0.08, 0.2)
-        gasp = samples(rng.uniform(0.1, 0.25))
+        out[begin : begin + n] += unit_rms(one) * fades(n, 0.08, 0.2)
+        gasp = sample_count(rng.uniform(0.1, 0.25))
         begin = min(begin + n + 2400, N - gasp)
         out[begin : begin + gasp] += (
-            rng.uniform(0.05, 0.3) * coloured(rng, gasp, 0, 900, 8000) * edges(gasp, 0.08, 0.05)
+            rng.uniform(0.05, 0.3) * coloured_noise(rng, gasp, 0, 900, 8000) * fades(gasp, 0.08, 0.05)
         )
         at += n / SAMPLE_RATE + rng.uniform(0.25, 0.8)
-    return echo(out, rng, 0.5, rng.uniform(0, 0.3))
+    return reverb(rng, out, 0.5, rng.uniform(0, 0.3))
 
 
 CROWD_RATE = 16_000
@@ -149,7 +146,9 @@ def babble(rng: Rng, lowest: int, highest: int) -> Float64:
         female = rng.integers(2)
         base = rng.uniform(170, 280) if female else rng.uniform(85, 160)
         f0 = base * np.interp(np.arange(n), np.linspace(0, n, 18), rng.uniform(0.8, 1.3, 18))
-        talk = tone(f0 * SAMPLE_RATE / CROWD_RATE, harmonics(rng, rng.uniform(0.9, 1.5), base * 1.3, 0.1, 7500))
+        talk = table_tone(
+            f0 * SAMPLE_RATE / CROWD_RATE, falling_weights(rng, rng.uniform(0.9, 1.5), base * 1.3, 0.1, 7500)
+        )
         near, rate, at = rng.lognormal(0, 0.6), rng.uniform(3, 6.5), int(rng.uniform(0, 0.5) * CROWD_RATE)
         while at < n - 2000:
             length = min(int(rng.uniform(0.4, 0.95) / rate * CROWD_RATE), n - at)
@@ -170,25 +169,27 @@ def babble(rng: Rng, lowest: int, highest: int) -> Float64:
         total += np.fft.rfft(lanes[lane]) * (0.3 * gain if name == "hiss" else gain)
     # who talks against a crowd raises the voice: less below 400 Hz (Lombard 1911)
     out = recolour(np.asarray(signal.resample_poly(np.fft.irfft(total, n=n), 3, 1)), rng.uniform(0, 2), 450, 7000)
-    return echo(out, rng, rng.uniform(0.3, 1.8), rng.uniform(0.3, 1.5)) + rng.uniform(0.01, 0.1) * coloured(rng, N, -5)
+    out = reverb(rng, out, rng.uniform(0.3, 1.8), rng.uniform(0.3, 1.5))
+    return out + rng.uniform(0.01, 0.1) * coloured_noise(rng, N, -5)
 
 
 def cheer(rng: Rng) -> Float64:
-    """A stadium or theatre that cheers: a swell of noise at 400–3000 Hz with shouts (no claps:
-    those are a word of their own)."""
-    swell = curve(rng, N, rng.uniform(0.5, 1.5), 0.15, 1.0)
+    """A stadium or theatre that cheers: a roar of noise about 600–3400 Hz that swells, and three to eight shouts."""
+    swell = zigzag(rng, N, rng.uniform(0.5, 1.5), 0.15, 1.0)
     centre = rng.uniform(600, 1200)
-    roar = resonate(coloured(rng, N, -2, 150), [centre, centre * 1.6, centre * 2.8], [700, 900, 1500], [1, 0.6, 0.3])
-    out = even(roar * swell)
+    roar = resonances(
+        coloured_noise(rng, N, -2, 150), [centre, centre * 1.6, centre * 2.8], [700, 900, 1500], [1, 0.6, 0.3]
+    )
+    out = unit_rms(roar * swell)
     for _ in range(int(rng.integers(3, 9))):
-        n = samples(rng.uniform(0.4, 1.6))
+        n = sample_count(rng.uniform(0.4, 1.6))
         begin = int(rng.integers(0, N - n))
         f0 = rng.uniform(220, 800) * np.interp(np.linspace(0, 1, n), [0, 0.2, 1], [0.8, 1, rng.uniform(0.7, 1.1)])
         f0 = rough(rng, f0, 0.01)
         vowels = [str(v) for v in rng.choice(["a", "e", "u", "o"], 2)]
         one = voice(rng, f0, rng.uniform(0.7, 1.3), vowels, rng.uniform(0.95, 1.2), np.zeros(n))
-        out[begin : begin + n] += rng.uniform(0.2, 1.1) * even(one) * edges(n, 0.06, 0.3)
-    return echo(out, rng, rng.uniform(0.5, 2.5), rng.uniform(0.2, 1.0))
+        out[begin : begin + n] += rng.uniform(0.2, 1.1) * unit_rms(one) * fades(n, 0.06, 0.3)
+    return reverb(rng, out, rng.uniform(0.5, 2.5), rng.uniform(0.2, 1.0))
 
 
 KINDS: tuple[Kind, ...] = (

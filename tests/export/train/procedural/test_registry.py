@@ -5,19 +5,12 @@ import re
 import numpy as np
 import pytest
 
+from engine.lexicon import lexicon_for
 from export.train import procedural
 from export.train.corpus import NAMELESS, PROCEDURAL, Recording, origin
 from export.train.procedural.kind import Kind
 
-VOCABULARY = frozenset(
-    """airplane, alarm, animal, baby cry, bass, bell, bicycle, birds, body percussion, brass, car horn, cat, chainsaw,
-    clapping, clock tick, cow, crowd, cymbal, dog bark, door, doorbell, drums, electric piano, engine, explosion,
-    finger snap, fire crackling, fireworks, flute, footsteps, frog, glass, guitar, helicopter, horse, insects, laughter,
-    machine, music, piano, pig, rain, rooster, saxophone, scream, sea waves, sheep, singing, siren, sitar, sneeze,
-    speech, strings, synthesizer, telephone, thunder, traffic, train, typing, vacuum cleaner, water, whistle, wind,
-    woodwind""".replace("\n", " ").replace("    ", "").split(", ")
-)  # fmt: skip
-"""The manifest's classes."""
+VOCABULARY = frozenset(lexicon_for().concepts)
 
 
 def _recording(kind: Kind, take: int) -> Recording:

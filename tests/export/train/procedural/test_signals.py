@@ -5,32 +5,19 @@ import pytest
 
 from export.train.corpus import SAMPLE_RATE
 from export.train.procedural import signals
-from tests.export.train.procedural.listening import envelope, middle_hz, onsets, peak_hz, share_between
-
-RNG_SEED = 5
+from tests.export.train.procedural.listening import envelope, onsets, power_between
 
 
 @pytest.fixture
 def rng() -> np.random.Generator:
-    return np.random.default_rng(RNG_SEED)
-
-
-def test_harmonics_stand_at_their_multiples_and_weights() -> None:
-    tone = signals.oscillate(np.full(SAMPLE_RATE, 500.0), [1.0, 0.0, 0.5])
-    spectrum = np.abs(np.fft.rfft(tone)) / (SAMPLE_RATE / 2)
-    np.testing.assert_allclose(spectrum[[500, 1000, 1500]], [1.0, 0.0, 0.5], atol=1e-3)
-
-
-def test_harmonics_above_hearing_are_left_out() -> None:
-    tone = signals.oscillate(np.full(4800, 9000.0), [1.0, 1.0, 1.0])
-    assert share_between(tone, 20_000, 24_001) < 1e-3
+    return np.random.default_rng(5)
 
 
 def test_pulses_count_by_the_second_and_rest_by_groups() -> None:
     t = signals.time_axis(4.0)
-    assert onsets(signals.pulses(t, 2.0, 0.5)) == 8
-    assert onsets(signals.pulses(t, 2.0, 0.5, 3, 1)) == 6
-    assert len(signals.pulses(t, 2.0, 0.5)) == len(t)
+    assert onsets(signals.pulse_gate(t, 2.0, 0.5)) == 8
+    assert onsets(signals.pulse_gate(t, 2.0, 0.5, 3, 1)) == 6
+    assert len(signals.pulse_gate(t, 2.0, 0.5)) == len(t)
 
 
 def test_a_smooth_curve_stays_in_range_and_moves_slowly(rng: np.random.Generator) -> None:
@@ -40,26 +27,6 @@ def test_a_smooth_curve_stays_in_range_and_moves_slowly(rng: np.random.Generator
     assert curve.max() <= 0.9
     assert np.ptp(curve) > 0.1
     assert np.abs(np.diff(curve)).max() < 10 / SAMPLE_RATE
-
-
-def test_band_noise_lies_in_its_band(rng: np.random.Generator) -> None:
-    noise = signals.band_noise(rng, SAMPLE_RATE, 800, 1600)
-    assert np.sqrt(np.mean(np.square(noise))) == pytest.approx(1.0)
-    assert share_between(noise, 600, 2200) > 0.9
-
-
-def test_a_strike_sounds_at_its_partials_and_decays_to_one_eth(rng: np.random.Generator) -> None:
-    struck = signals.strike(rng, np.array([700.0, 30_000.0]), np.array([0.2]), np.array([1.0]), 1.0)
-    assert peak_hz(struck) == pytest.approx(700, abs=2)
-    level = envelope(struck)
-    assert level[30] / level[10] == pytest.approx(np.exp(-1), rel=0.03)
-
-
-def test_a_body_never_sounds_twice_the_same(rng: np.random.Generator) -> None:
-    body = signals.drawn_body(rng, 6, (300, 900), (0.02, 0.05))
-    first, second = body.hit(rng), body.hit(rng)
-    assert not np.array_equal(first, second)
-    assert 100 < middle_hz(first) < 8000
 
 
 def test_place_cuts_off_at_the_end() -> None:
@@ -78,6 +45,47 @@ def test_a_room_adds_a_tail_that_dies_and_keeps_the_length(rng: np.random.Genera
     assert level[1] > 3 * level[5] > 0
 
 
-def test_falling_noise_loses_its_highs_first(rng: np.random.Generator) -> None:
-    noise = signals.falling_noise(rng, 1.0, [(50, 300, 0.3, 1.0), (3000, 9000, 0.03, 1.0)])
-    assert middle_hz(noise[:2400]) > middle_hz(noise[12_000:])
+def test_a_reverb_dies_away_by_sixty_decibels(rng: np.random.Generator) -> None:
+    click = np.zeros(SAMPLE_RATE)
+    click[0] = 1.0
+    level = envelope(signals.reverb(rng, click, 0.4, 1.0), 0.05)
+    assert 20 * np.log10(level[5] / level[1]) == pytest.approx(-30, abs=3)
+    assert level[-1] < 1e-6
+
+
+def test_a_peak_filter_leaves_its_frequency_as_it_was() -> None:
+    tones = np.sin(2 * np.pi * np.array([[500.0], [2000.0]]) * signals.time_axis(1.0))
+    kept, lost = (np.std(signals.peak_filter(tone, 500.0, 10.0)[24_000:]) for tone in tones)
+    assert kept == pytest.approx(np.sqrt(0.5), rel=0.01)
+    assert lost < 0.05
+
+
+def test_a_zigzag_stays_in_range_and_fades_begin_and_end_with_silence(rng: np.random.Generator) -> None:
+    line = signals.zigzag(rng, SAMPLE_RATE, 5.0, -2.0, 3.0)
+    assert -2 <= line.min() < line.max() <= 3
+    gain = signals.fades(SAMPLE_RATE, 0.1, 0.2)
+    assert gain[0] == 0
+    assert gain[-1] < 1e-3
+    np.testing.assert_allclose(gain[4800:38_000], 1, atol=1e-12)
+
+
+def test_a_resonance_rings_after_the_stroke_and_not_before() -> None:
+    x = np.zeros(SAMPLE_RATE)
+    x[24_000] = 1
+    y = signals.resonances(x, [500.0], [40.0], [1.0])
+    assert np.sum(y[24_000:34_000] ** 2) > 1000 * np.sum(y[14_000:23_990] ** 2)
+    assert power_between(y, 400, 600) > 5 * power_between(y, 600, 24_000)
+
+
+@pytest.mark.parametrize("n", [480, 4800, 47_997])
+def test_sculpting_with_a_gain_of_one_changes_nothing(n: int) -> None:
+    x = np.random.default_rng(0).standard_normal(n)
+    gain = np.ones((signals.frames_of(n), len(signals.BINS_HZ)))
+    np.testing.assert_allclose(signals.sculpt(x, gain), x, atol=1e-9)
+    assert len(signals.frame_middles(n)) == signals.frames_of(n)
+
+
+def test_regular_moments_come_at_their_rate() -> None:
+    at = signals.regular_moments(np.full(SAMPLE_RATE * 4, 25.0), np.random.default_rng(0))
+    assert len(at) == pytest.approx(100, abs=1)
+    np.testing.assert_allclose(np.diff(at), SAMPLE_RATE / 25, atol=2)
