@@ -3,7 +3,7 @@
 Regime: the scenes of `benchmarks.activity`, made of recordings that the model was trained on (`--side train`; what is
 chosen is judged on others). The model hears each once; its probability and level of every hop are kept, and every
 setting is tried on those. One rule after the other is set to its best value, in rounds, until nothing moves; F1 with
-onset and offset within 100 ms, its mean over the ratios.
+onset and offset within 100 ms, its mean over the ratios. It never ends above the probability at which it begins.
 
 Floor: the rules as they are. Ceiling: not known; 1 would need a model that is always sure.
 
@@ -120,6 +120,8 @@ def chosen(
             for value in CHOICES[name]:
                 changed: dict[str, Any] = {name: value}
                 tried = replace(best, **changed)
+                if tried.ends_below > tried.begins_above:
+                    continue  # no hysteresis: what has just begun would end again
                 if (f1 := mean_f1(tried)) > best_f1 + 1e-4:
                     best, best_f1 = tried, f1
         if best == before:

@@ -31,13 +31,13 @@ class LiveRules:
     counts as silent; `forgets_db`: how fast its loudest is forgotten, a hop; `follows`: its share of the level.
     """
 
-    begins_above: float = 0.5
-    ends_below: float = 0.5
-    begin_hops: int = 10
+    begins_above: float = 0.55
+    ends_below: float = 0.55
+    begin_hops: int = 8
     end_hops: int = 35
     audible_db: float = 25.0
     forgets_db: float = 0.01
-    follows: float = 0.4
+    follows: float = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,15 @@ class FileRules:
     span.
     """
 
-    begins_above: float = 0.5
+    begins_above: float = 0.35
     ends_below: float = 0.3
-    begin_hops: int = 1
+    begin_hops: int = 8
     end_hops: int = 35
-    audible_db: float = 28.0
-    smooth_hops: int = 13
-    level_hops: int = 3
+    audible_db: float = 25.0
+    smooth_hops: int = 19
+    level_hops: int = 7
     around_hops: int = 401
-    shortest_hops: int = 15
+    shortest_hops: int = 20
     sure_above: float = 0.65
 
 

@@ -50,7 +50,7 @@ def write_card(
 def _opening(model: QueriedSeparator, run: Mapping[str, Any], name: str) -> str:
     weights = sum(parameter.numel() for parameter in model.core.parameters())
     plan = run["plan"]
-    heard_h, questions = run["steps"] * plan["batch"] * 2 / 3600, plan.get("questions", 1)
+    heard_h, questions = run["steps"] * _mixtures(run) * 2 / 3600, plan.get("questions", 1)
     return f"""# {name}: the embedded separator
 
 A causal network that is asked for sounds by words and returns a mask: 48 kHz, window 960 samples (20 ms), hop 480, no
@@ -199,11 +199,15 @@ def _limits() -> str:
 - A short training: its learning curve was still rising (`export/train/RUNS.md`)."""
 
 
+def _mixtures(run: Mapping[str, Any]) -> int:
+    """Of a step of all workers."""
+    return int(run.get("workers", 1) * run["plan"]["batch"])
+
+
 def _training(run: Mapping[str, Any], name: str) -> str:
     plan, workers = run["plan"], run.get("workers", 1)
     core_hours = workers * (run.get("cpu_s") or 1.3 * run["elapsed_s"]) / 3600
     energy_wh = core_hours * WATTS_PER_CORE
-    mixtures = workers * plan["batch"]
     flags = "".join([
         f" --workers {workers}" * (workers > 1),
         " --sing" * bool(plan.get("sing")),
@@ -211,7 +215,7 @@ def _training(run: Mapping[str, Any], name: str) -> str:
     ])  # fmt: skip
     return f"""## Training
 
-The last run, on top of those that `export/train/RUNS.md` tells of: {run["steps"]:,} steps of {mixtures} mixtures
+The last run, on top of those that `export/train/RUNS.md` tells of: {run["steps"]:,} steps of {_mixtures(run)} mixtures
 of 2 s (workers: {workers}, each with a thread for the network in bfloat16 and one for mixing), on two cores shared with
 other work: {core_hours:.2f} core hours as the processes counted them, about {energy_wh:.0f} Wh if a core takes
 {WATTS_PER_CORE:.0f} W (a guess for a datacentre CPU). Trials that were thrown away are not counted. Again, from the

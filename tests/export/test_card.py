@@ -70,5 +70,6 @@ def test_a_card_counts_what_all_workers_did(model: QueriedSeparator, recordings:
     run = {**RUN, "workers": 2, "cpu_s": 3600.0}
     card = write_card(model, recordings, concept_entries(model.concepts, {}), {}, run, "tiny")
     assert "1,000 steps of 64 mixtures" in card
+    assert "36 hours of mixtures" in card
     assert "2.00 core hours" in card
     assert "--minutes N --workers 2\n" in card
