@@ -44,6 +44,7 @@ CHOICES: dict[str, Sequence[float]] = {
     "around_hops": (401, 1001),
     "shortest_hops": (5, 10, 15, 20),
     "sure_above": (0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8),
+    "unsure": (0.3, 0.45, 0.6, 0.7, 0.8, 0.9),
 }
 
 

@@ -44,7 +44,8 @@ class LiveRules:
 class FileRules:
     """The same for files. Probabilities are averaged over `smooth_hops`, levels over `level_hops` and compared with the
     loudest of `around_hops`; what is shorter than `shortest_hops`, or less likely than `sure_above` on average, is no
-    span.
+    span. All probabilities asked for are lowered with the file's surest moment where that lies below `SURE`, down to
+    `unsure`: of a sound unlike those trained on the model is less sure from beginning to end.
     """
 
     begins_above: float = 0.35
@@ -52,13 +53,15 @@ class FileRules:
     begin_hops: int = 8
     end_hops: int = 35
     audible_db: float = 25.0
-    smooth_hops: int = 19
+    smooth_hops: int = 13
     level_hops: int = 7
     around_hops: int = 401
     shortest_hops: int = 20
     sure_above: float = 0.65
+    unsure: float = 0.7
 
 
+SURE, SURE_HOPS = 0.9, 15
 LIVE, FILES = LiveRules(), FileRules()
 
 Floats = NDArray[np.float32]
@@ -172,15 +175,17 @@ def find_soundings(probability: Floats, power: Floats, hop_s: float, rules: File
     def hops(count: int) -> int:
         return max(round(count * HOP_S / hop_s), 1)
 
+    surest = float(uniform_filter1d(probability, hops(SURE_HOPS)).max())
+    ease = min(max(surest, rules.unsure), SURE) / SURE
     likely = uniform_filter1d(probability, hops(rules.smooth_hops))
-    sure = likely >= rules.begins_above
+    sure = likely >= rules.begins_above * ease
     loudest = maximum_filter1d(np.where(sure, uniform_filter1d(power, hops(9)), 0.0), hops(rules.around_hops))
     audible = uniform_filter1d(power, hops(rules.level_hops)) >= loudest * 10.0 ** (-rules.audible_db / 10.0)
     found = []
     needed = (hops(rules.begin_hops), hops(rules.end_hops))
-    for begin, end in _runs(sure & audible, (likely >= rules.ends_below) & audible, *needed):
+    for begin, end in _runs(sure & audible, (likely >= rules.ends_below * ease) & audible, *needed):
         mean = float(np.mean(probability[begin:end]))
-        if end - begin >= hops(rules.shortest_hops) and mean >= rules.sure_above:
+        if end - begin >= hops(rules.shortest_hops) and mean >= rules.sure_above * ease:
             level_db = round(float(10.0 * np.log10(np.mean(power[begin:end]) + 1e-12)), 1)
             found.append(Sounding(round(begin * hop_s, 3), round(end * hop_s, 3), level_db, round(mean, 3)))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.activity import FILES, HOP_S, LIVE, ActivityGate, ActivityRecord, find_soundings, hop_powers
+from engine.activity import FILES, HOP_S, LIVE, SURE, ActivityGate, ActivityRecord, find_soundings, hop_powers
 
 
 def changes(probability: list[float], group: int = 1, power: list[float] | None = None) -> list[tuple[int, str]]:
@@ -73,10 +73,23 @@ def test_a_file_that_ends_while_it_sounds() -> None:
 
 
 def test_doubt_and_silence_give_no_span() -> None:
-    assert find_soundings(np.full(300, FILES.sure_above - 0.02, np.float32), np.full(300, 0.01, np.float32), 0.01) == []
+    doubt = FILES.sure_above * FILES.unsure / SURE - 0.02
+    assert find_soundings(np.full(300, doubt, np.float32), np.full(300, 0.01, np.float32), 0.01) == []
     assert find_soundings(np.zeros(300, np.float32), np.zeros(300, np.float32), 0.01) == []
     assert find_soundings(np.zeros(0, np.float32), np.zeros(0, np.float32), 0.01) == []
     assert ActivityRecord().spans() == {}
+
+
+def test_a_file_that_is_never_sure_is_judged_by_its_own_surest_moment() -> None:
+    """0.6 is a span where nothing is surer, and none beside 0.95."""
+    power = np.full(300, 0.01, np.float32)
+    likely = np.zeros(300, np.float32)
+    likely[50:110] = 0.6
+    (only,) = find_soundings(likely, power, 0.01)
+    assert only.start_s == pytest.approx(0.5, abs=0.08)
+    likely[200:260] = 0.95
+    (only,) = find_soundings(likely, power, 0.01)
+    assert only.start_s == pytest.approx(2.0, abs=0.08)
 
 
 def test_a_record_is_the_same_however_it_was_filled() -> None:
