@@ -81,7 +81,8 @@ def test_the_environment_is_read_in_one_place() -> None:
             names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
             if names & {"environ", "getenv"}:
                 readers.append(source.as_posix())
-    assert set(readers) <= {"streaming/settings.py"}
+    # Gloo takes the network interface from nowhere else: training's workers set it, and read nothing.
+    assert set(readers) <= {"streaming/settings.py", "export/train/workers.py"}
 
 
 @pytest.fixture(scope="module")
