@@ -13,7 +13,7 @@ import numpy as np
 
 from export.train.concepts import too_near
 from export.train.corpus import MAN, SPEECH, WOMAN
-from export.train.frames import BINS, Float32
+from export.train.frames import BINS, HOP, Float32
 from export.train.scenes import SceneMaker, Source
 
 Rng = np.random.Generator
@@ -71,7 +71,7 @@ class ExampleMaker:
     @property
     def frames(self) -> int:
         """Frames of an example."""
-        return self.scenes.length // 480 - 1
+        return self.scenes.length // HOP - 1
 
     def draw(self, rng: Rng) -> Example:
         """The next one."""

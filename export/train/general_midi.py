@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from export.train.corpus import PROCEDURAL, SAMPLE_RATE, Recording
+from export.train.procedural.signals import PEAK
 
 Rng = np.random.Generator
 CLIP_S = 5.0
@@ -176,7 +177,7 @@ def midi_recordings(
         if peak < 100:  # a soundfont need not have every program
             continue
         file = f"general_midi/{name.replace(' ', '_')}_{number}"
-        arrays[file] = np.asarray(played * (16000 / peak), np.int16)
+        arrays[file] = np.asarray(played * (PEAK / peak), np.int16)
         recordings.append(Recording(file, label, (label,), PROCEDURAL, "MIT", "", SAMPLE_RATE, CLIP_S))
     return recordings, arrays
 

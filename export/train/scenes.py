@@ -85,8 +85,7 @@ class SceneMaker:
             side = made if recording.source == PROCEDURAL and recording.label != NAMELESS else recorded
             side[recording.label][name].append(recording)
         self._by_label = {
-            label: [list(side[label].values()) for side in (recorded, made) if label in side]
-            for label in {*recorded, *made}
+            label: (list(recorded[label].values()), list(made[label].values())) for label in {*recorded, *made}
         }
         self._noises = sorted({r.label for r in recordings if r.label in NOISES})
         self._made_noises = [r for r in recordings if r.label == NAMELESS and r.source == PROCEDURAL]
@@ -135,10 +134,11 @@ class SceneMaker:
         return self._of_label(label, rng)
 
     def _of_label(self, label: str, rng: Rng) -> Source:
-        """One origin is as likely as another, but half of the time one that was recorded, where there is any: what is
-        made by formula comes in many kinds and would drown it."""
-        sides = self._by_label[label]
-        origins = sides[int(rng.integers(len(sides)))]
+        """One origin is as likely as another, but at least half of the time one that was recorded, where there is any:
+        what is made by formula comes in many kinds and would drown it."""
+        recorded, made = self._by_label[label]
+        share = max(0.5 if recorded else 0.0, len(recorded) / (len(recorded) + len(made)))
+        origins = recorded if rng.random() < share else made
         recordings = origins[int(rng.integers(len(origins)))]
         return self._played(recordings[int(rng.integers(len(recordings)))], rng)
 

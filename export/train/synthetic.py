@@ -23,6 +23,7 @@ from export.train import corpus, general_midi, procedural
 from export.train.cache import SampleStore, mapped, put_in_place
 from export.train.corpus import SAMPLE_RATE, SPEECH, Recording
 from export.train.procedural import sung
+from export.train.procedural.signals import PEAK
 
 logger = logging.getLogger("winnow.export")
 
@@ -34,7 +35,6 @@ FAINT_DB = 45.0
 """Ends that are softer than this below the loudest 10 ms are cut off."""
 LIBRARIES = ("numpy", "scipy", "pyworld", "pyfluidsynth")
 STALE_S = 24 * 3600.0
-PEAK = 16_000
 
 
 def synthetic_recordings(

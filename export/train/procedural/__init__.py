@@ -30,6 +30,7 @@ from export.train.procedural import (
     weather,
 )
 from export.train.procedural.kind import Kind
+from export.train.procedural.signals import clip_of
 
 KINDS: tuple[Kind, ...] = (
     *tones.KINDS, *blown.KINDS, *struck.KINDS, *impacts.KINDS, *blasts.KINDS, *noises.KINDS,
@@ -40,8 +41,7 @@ KINDS: tuple[Kind, ...] = (
 def made(kind: Kind, seed: int, take: int) -> npt.NDArray[np.int16]:
     """One clip; it depends on the kind's own name, so that a new kind changes no other."""
     key = zlib.crc32(f"{kind.label}/{kind.name}".encode())
-    samples = kind.make(np.random.default_rng([seed, key, take]))
-    return np.asarray(samples / (np.abs(samples).max() + 1e-9) * 16000, np.int16)
+    return clip_of(kind.make(np.random.default_rng([seed, key, take])))
 
 
 def file_name(kind: Kind, take: int) -> str:

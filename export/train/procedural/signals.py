@@ -13,9 +13,16 @@ from export.train.procedural.kind import Float64, Rng
 
 CLIP_S = 5.0
 CLIP_SAMPLES = int(CLIP_S * SAMPLE_RATE)
+PEAK = 16_000
+"""Of a clip in 16 bits: 6 dB below what they hold."""
 NYQUIST_HZ = SAMPLE_RATE / 2
 FRAME, HOP = 1024, 512
 BINS_HZ = np.fft.rfftfreq(FRAME, 1 / SAMPLE_RATE)
+
+
+def clip_of(samples: Float64) -> npt.NDArray[np.int16]:
+    """Samples of any scale as a clip of 16 bits."""
+    return np.asarray(samples / (np.abs(samples).max() + 1e-9) * PEAK, np.int16)
 
 
 def sample_count(seconds: float) -> int:

@@ -16,7 +16,7 @@ from scipy import signal
 from export.train.cache import SampleStore
 from export.train.corpus import PROCEDURAL, SAMPLE_RATE, Recording
 from export.train.procedural.kind import Float64, Rng
-from export.train.procedural.signals import CLIP_S
+from export.train.procedural.signals import CLIP_S, clip_of
 from export.train.procedural.singing import SCALES, pitch
 
 Int16 = npt.NDArray[np.int16]
@@ -101,8 +101,7 @@ def sing(speech: Int16, rng: Rng) -> Int16 | None:
     y = pyworld.synthesize(
         np.ascontiguousarray(sung_f0), _between(envelope, read), _between(noisiness, read), RATE, FRAME_S * 1000
     )
-    out = signal.resample_poly(y[: int(CLIP_S * RATE)], SAMPLE_RATE, RATE)
-    return np.asarray(out / (np.abs(out).max() + 1e-9) * 16000, np.int16)
+    return clip_of(signal.resample_poly(y[: int(CLIP_S * RATE)], SAMPLE_RATE, RATE))
 
 
 def _between(frames: Float64, read: Float64) -> Float64:

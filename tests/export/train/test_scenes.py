@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -80,18 +82,31 @@ def test_the_same_generator_draws_the_same_scene(scenes: SceneMaker) -> None:
     assert first == again
 
 
-def test_recorded_sounds_are_not_drowned_by_synthetic_ones(recordings: list[Recording], store: SampleStore) -> None:
-    kinds = ("roof", "tin", "leaf", "road")
+def share_of_made_rain(recordings: list[Recording], store: SampleStore, kinds: Sequence[str], recorded: int) -> float:
     made = [Recording(f"procedural/rain_{kind}_{n}", "rain", ("rain",), PROCEDURAL, "", "", 48_000, 1.0)
             for kind in kinds for n in range(9)]  # fmt: skip
     store.add({one.file: np.ones(48_000, np.int16) for one in made})
-    rains = [one for one in recordings if one.label == "rain"][:1]
+    rain = next(one for one in recordings if one.label == "rain")
+    rains = [replace(rain, file=f"{name}.wav") for name in ("brook", "gutter", "meadow", "puddle")[:recorded]]
+    store.add({one.file: np.ones(48_000, np.int16) for one in rains})
     scenes = SceneMaker([*rains, *made], store, Recipe(seconds=0.3, sources=(1.0, 0.0, 0.0, 0.0)))
     files = [
         piece.file
-        for seed in range(200)
+        for seed in range(400)
         for one in scenes.draw(np.random.default_rng(seed))
         for piece in one.pieces[:1]
     ]
-    assert 70 < sum(file.startswith("procedural") for file in files) < 130
-    assert len(set(files)) > 20
+    assert {file.startswith("procedural") for file in files} == ({True} if not recorded else {True, False})
+    return float(np.mean([file.startswith("procedural") for file in files]))
+
+
+def test_recorded_sounds_are_not_drowned_by_synthetic_ones(recordings: list[Recording], store: SampleStore) -> None:
+    assert 0.4 < share_of_made_rain(recordings, store, ("roof", "tin", "leaf", "road"), recorded=1) < 0.6
+
+
+def test_where_more_is_recorded_than_made_origins_count(recordings: list[Recording], store: SampleStore) -> None:
+    assert 0.13 < share_of_made_rain(recordings, store, ("roof",), recorded=4) < 0.27
+
+
+def test_what_was_never_recorded_is_made(recordings: list[Recording], store: SampleStore) -> None:
+    assert share_of_made_rain(recordings, store, ("roof", "tin"), recorded=0) == 1

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from export.train.procedural import blasts
-from export.train.procedural.kind import Kind
 from tests.export.train.procedural.listening import (
     burstiness,
     called,
-    check_clip,
-    each,
     envelope,
     middle_hz,
     onsets,
@@ -17,11 +13,6 @@ from tests.export.train.procedural.listening import (
     share_between,
     takes,
 )
-
-
-@pytest.mark.parametrize("kind", each(blasts.KINDS))
-def test_every_kind_makes_sound_clips(kind: Kind) -> None:
-    check_clip(kind)
 
 
 def test_a_blast_is_low_and_its_highs_die_first() -> None:

@@ -9,6 +9,7 @@ from engine.lexicon import lexicon_for
 from export.train import procedural
 from export.train.corpus import NAMELESS, PROCEDURAL, Recording, origin
 from export.train.procedural.kind import Kind
+from tests.export.train.procedural.listening import check_clip, each
 
 VOCABULARY = frozenset(lexicon_for().concepts)
 
@@ -22,6 +23,11 @@ def test_kinds_are_of_the_vocabulary_and_named_without_digits() -> None:
         assert kind.label in VOCABULARY or kind.label == NAMELESS
         assert re.fullmatch(r"[a-z ]+", kind.name)
         assert kind.clips > 0
+
+
+@pytest.mark.parametrize("kind", each(tuple(kind for kind in procedural.KINDS if kind.label != NAMELESS)))
+def test_every_kind_makes_sound_clips(kind: Kind) -> None:
+    check_clip(kind)
 
 
 def test_each_kind_is_one_origin() -> None:
