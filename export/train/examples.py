@@ -17,6 +17,7 @@ from export.train.frames import BINS, HOP, Float32
 from export.train.scenes import SceneMaker, Source
 
 Rng = np.random.Generator
+_OCTAVES = np.log2(np.arange(BINS) + 0.5)
 BIN_HZ = 50.0
 
 
@@ -76,7 +77,7 @@ class ExampleMaker:
     def draw(self, rng: Rng) -> Example:
         """The next one."""
         sources = tuple(self.scenes.draw(rng))
-        gains = np.stack([_equaliser(rng) for _ in sources])
+        gains = np.stack([_equaliser(source, rng) for source in sources])
         gains *= (10 ** (np.array([source.gain_db for source in sources]) / 20)).astype(np.float32)[:, None]
         extensions, filled = _limit_band(gains, sources, rng)
         asked = self._questions_of(sources, rng)
@@ -162,14 +163,20 @@ def _hint(frames: int, rng: Rng) -> Hint | None:
     return Hint(begin, end)
 
 
-def _equaliser(rng: Rng) -> Float32:
-    """`[480]` gains: two shelves of up to ±9 dB, two times of three."""
+def _equaliser(source: Source, rng: Rng) -> Float32:
+    """`[480]` gains, flat one time of three: two shelves of up to ±9 dB, and for sounds a crooked line on top.
+
+    The line is straight over octaves between three to six points of -6 to 6 dB: FilterAugment, linear kind (Nam et al.
+    2022). Voices are many and do without; of most sounds there are few recordings, each through one microphone.
+    """
     if rng.random() < 1 / 3:
         return np.ones(BINS, np.float32)
-    octave = np.log2(np.arange(BINS) + 0.5)
     low, high = rng.uniform(-9, 9, 2)
     low_at, high_at = rng.uniform(1.0, 4.5), rng.uniform(5.0, 8.0)
-    gain_db = low / (1 + np.exp(2 * (octave - low_at))) + high / (1 + np.exp(2 * (high_at - octave)))
+    gain_db = low / (1 + np.exp(2 * (_OCTAVES - low_at))) + high / (1 + np.exp(2 * (high_at - _OCTAVES)))
+    if source.label != SPEECH:
+        turns = np.sort(rng.uniform(_OCTAVES[0], _OCTAVES[-1], int(rng.integers(3, 7))))
+        gain_db += np.interp(_OCTAVES, turns, rng.uniform(-6, 6, len(turns)))
     return np.asarray(10 ** (gain_db / 20), np.float32)
 
 

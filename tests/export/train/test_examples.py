@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from export.train.concepts import vocabulary
 from export.train.corpus import MAN, SPEECH, WOMAN
@@ -76,6 +77,27 @@ def test_an_extension_falls_towards_the_top(scenes: SceneMaker) -> None:
     gains = [extension.gains for example in drawn(scenes, 60) for extension in example.extensions]
     assert gains
     assert all(1 >= first > second > third > 0 for first, second, third in gains)
+
+
+def bends(gains: NDArray[np.float32]) -> int:
+    """How often a curve turns from rising to falling or back, where it lets anything through."""
+    slopes = np.diff(20 * np.log10(gains[gains > 0]))
+    signs = np.sign(slopes[np.abs(slopes) > 1e-4])
+    return int(np.count_nonzero(np.diff(signs)))
+
+
+def test_sounds_are_coloured_in_more_ways_than_voices(scenes: SceneMaker) -> None:
+    voices: list[int] = []
+    sounds: list[int] = []
+    for example in drawn(scenes, 100):
+        for one, gains in zip(example.sources, example.gains, strict=True):
+            coloured = gains[gains > 0] * 10 ** (-one.gain_db / 20)
+            assert coloured.min() >= 10 ** (-24 / 20)
+            assert coloured.max() <= 10 ** (24 / 20)
+            (voices if one.label == SPEECH else sounds).append(bends(gains))
+    assert max(voices) == 1
+    assert 0.4 < np.mean(np.array(sounds) > 1) < 0.7
+    assert 0.2 < np.mean(np.array(sounds) == 0) < 0.5
 
 
 def test_levels_hints_and_hiss_are_within_their_ranges(scenes: SceneMaker) -> None:
