@@ -117,14 +117,18 @@ def check_config(config: SessionConfig) -> None:
     if not 1 <= len(config.targets) <= MOST_TARGETS:
         raise BadInput("targets", f"1 to {MOST_TARGETS} targets", len(config.targets))
     ids = [target.id for target in config.targets]
-    if len(set(ids)) != len(ids) or not all(ids):
-        raise BadInput("targets.id", "distinct, not empty", ids)
+    if not all(isinstance(one, str) and one for one in ids) or len(set(ids)) != len(ids):
+        raise BadInput("targets.id", "distinct strings, not empty", ids)
     for target in config.targets:
         _check_target(target)
 
 
 def _check_target(target: Target) -> None:
     field = f"targets.{target.id}"
+    if not isinstance(target.prompt, str):
+        raise BadInput(f"{field}.prompt", "words, a str", target.prompt)
+    if not isinstance(target.gain_db, int | float):
+        raise BadInput(f"{field}.gain_db", "a number of dB", target.gain_db)
     if target.points or target.boxes:
         raise BadInput(field, "a prompt in words (points and boxes need a picture)", "points or boxes")
     if not -60.0 <= target.gain_db <= 40.0:

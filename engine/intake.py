@@ -17,6 +17,8 @@ def checked(samples: Samples, channels: int) -> Samples:
     Raises:
         BadInput: not float32 of shape `(channels, n)`.
     """
+    if not isinstance(samples, np.ndarray):
+        raise BadInput("samples", f"a numpy array, float32 of shape ({channels}, n)", type(samples).__name__)
     if samples.ndim != 2 or samples.shape[0] != channels or samples.dtype != np.float32:
         raise BadInput("samples", f"float32 of shape ({channels}, n)", f"{samples.dtype} {samples.shape}")
     return samples

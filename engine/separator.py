@@ -91,7 +91,7 @@ class Separator:
         self._ring.push(np.zeros((channels, lead + audio.history), np.float32))
         self._next = -lead
         self._arrivals: deque[tuple[int, float]] = deque()
-        self._pending = self._hurried = False
+        self._pending = False
         self._coming: tuple[int, ...] = ()
         self._primed = 0
         self._under_way: Work | None = None
@@ -118,24 +118,30 @@ class Separator:
     def prepare(self, slots: Sequence[int]) -> int:
         """Let `slots` hear the last second, then run beside the present ones for one hop (`Stretch.joined`).
 
-        Without slots only that one joint hop is arranged. A second call replaces the first.
+        Without slots only that one joint hop is arranged. A second call before that hop replaces the first.
 
         Returns:
-            pts (model rate) of that joint hop. It is a later one only where a second call comes before the first took
-            effect, and the priming then has to wait for hops that are behind.
+            pts (model rate) of that joint hop.
         """
-        self._hurried = self._pending
-        self._pending = True
+        hurried, self._pending = self._pending, True
         self._coming = tuple(slots)
-        oldest = self._ring.begin + self._history
-        behind = (self._next - oldest) // self._hop
-        reach = int(PRIMING_S * self._audio.sample_rate) // self._hop
-        self._primed = self._next - max(min(behind, reach), 0) * self._hop
-        if not self._coming:
-            self._primed = self._next
         self._overtaken = self._under_way
         self._joins_at = self._earliest_joint()
+        if hurried and self._must_prime:
+            # Whoever changes its mind again and again must not stop what sounds: hops behind the newest go first.
+            behind = self._available() - (self._joins_at - self._next) // self._hop - self._least
+            self._joins_at += max(behind, 0) // self._least * self._least * self._hop
+        self._primed = self._joins_at
+        if self._must_prime:
+            heard = (self._joins_at - self._ring.begin - self._history) // self._hop
+            reach = int(PRIMING_S * self._audio.sample_rate) // self._hop
+            self._primed -= max(min(heard, reach), 0) * self._hop
         return max(self._joins_at, 0)
+
+    @property
+    def _must_prime(self) -> bool:
+        """Whether coming slots hear the past before they sound; with latent frames they hear it in every window."""
+        return bool(self._coming) and self._frame is None
 
     def _earliest_joint(self) -> int:
         work = self._under_way
@@ -162,8 +168,8 @@ class Separator:
 
     @property
     def _priming(self) -> bool:
-        """Whether coming slots have still to hear some of the past; with latent frames they hear it in every window."""
-        return self._pending and self._primed < self._next and self._frame is None
+        """Whether coming slots have still to hear some of the past, and their turn has come."""
+        return self._pending and self._primed < self._joins_at <= self._next
 
     @property
     def due_s(self) -> float:
@@ -181,16 +187,14 @@ class Separator:
         slots, pts = self.slots, self._next
         if self._leading:
             available = min(available, -self._next // self._hop)
-        # Coming slots are primed first, so that they join at the next hop; but whoever changes its mind before they did
-        # must not stop what sounds: a hop that is behind then goes before.
-        if self._priming and not (self._hurried and available > self._least):
+        if self._priming:
             slots, pts = self._coming, self._primed
-            available = min((self._next - self._primed) // self._hop, PRIMING_HOPS)
-        elif self._pending and not self._priming and self._next >= self._joins_at:
+            available = min((self._joins_at - self._primed) // self._hop, PRIMING_HOPS)
+        elif self._next < self._joins_at:  # hops that go before, and a work that was taken back
+            available = min(available, (self._joins_at - self._next) // self._hop)
+        elif self._pending:
             slots = (*self.slots, *self._coming)
             available = min(available, self._least)  # the lead-in may be shorter
-        elif self._next < self._joins_at:  # a work that was taken back: its hops once more, as it was told
-            available = min(available, (self._joins_at - self._next) // self._hop)
         # Powers of two: few shapes for the runtime, and works of different streams fall into the same group.
         hops = 1 << (min(available, max(most_hops, self._least)).bit_length() - 1)
         begin = pts - self._history

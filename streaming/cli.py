@@ -184,7 +184,10 @@ def separate(
     )
 )
 def live(
-    prompt: Prompts,
+    prompt: Annotated[
+        list[str],
+        typer.Option("--prompt", "-p", help='What to keep, in words ("dog and siren" for both).', show_default=False),
+    ],
     server: Annotated[str, typer.Option("--server", "-s", help="The server's address.")] = DEFAULT_SERVER,
     input_: Annotated[str, typer.Option("--input", "-i", help="FILE (in real time), - (raw PCM), or mic.")] = "mic",
     output: Annotated[str, typer.Option("--output", "-o", help="FILE, - (raw PCM), or speaker.")] = "speaker",
@@ -204,8 +207,7 @@ def live(
 
     order = LiveOrder(
         server=server,
-        # One stream comes out, so several prompts are one wish for all of them.
-        prompt=" and ".join(prompt),
+        prompts=tuple(prompt),
         input=input_,
         output=output,
         track="residual" if residual else "target",

@@ -36,7 +36,7 @@ class LiveOrder:
     """The flags of `winnow live`, as given."""
 
     server: str
-    prompt: str
+    prompts: tuple[str, ...]
     input: str
     output: str
     track: Literal["target", "residual"]
@@ -68,7 +68,7 @@ def run_live(order: LiveOrder, tell: Callable[[str], None] | None) -> dict[str, 
     with _opened_source(order) as source:
         wish = Wish(
             url=order.server,
-            prompt=order.prompt,
+            prompt=order.prompts[0],
             track=order.track,
             # A file may have been written at more than 16 bits: floats lose nothing of it.
             encoding=order.encoding if PIPE in (order.input, order.output) else "pcm_f32le",
@@ -100,10 +100,15 @@ def run_live(order: LiveOrder, tell: Callable[[str], None] | None) -> dict[str, 
 
 def _check(order: LiveOrder) -> None:
     known_encoding(order.encoding)
-    if not order.prompt.strip():
-        raise BadInput("prompt", "a few words", order.prompt)
+    if len(order.prompts) != 1:
+        # Not joined by "and": one "everything but …" among them would turn all of them round.
+        raise BadInput("prompt", 'one for the one stream that comes out, such as "dog and siren"', list(order.prompts))
+    if not order.prompts[0].strip():
+        raise BadInput("prompt", "a few words", order.prompts[0])
     if order.output not in (PIPE, SPEAKER):
         output_kind(Path(order.output))
+        if not Path(order.output).parent.is_dir():
+            raise BadInput("output", "a file in a folder that is there", order.output)
         if order.input not in (PIPE, MICROPHONE) and Path(order.output).resolve() == Path(order.input).resolve():
             raise BadInput("output", "another file than the input", order.output)
 

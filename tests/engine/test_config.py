@@ -29,6 +29,9 @@ def test_good_ones_pass() -> None:
         (replace(GOOD, targets=()), "targets"),
         (replace(GOOD, targets=tuple(Target(str(i), "x") for i in range(MOST_TARGETS + 1))), "targets"),
         (replace(GOOD, targets=(Target("", "x"),)), "targets.id"),
+        (replace(GOOD, targets=(Target(5, "x"),)), "targets.id"),  # type: ignore[arg-type]
+        (replace(GOOD, targets=(Target("a", None),)), "targets.a.prompt"),  # type: ignore[arg-type]
+        (replace(GOOD, targets=(Target("a", "x", gain_db="loud"),)), "targets.a.gain_db"),  # type: ignore[arg-type]
         (replace(GOOD, targets=(Target("a", "x", max_suppression_db=float("inf")),)), "targets.a.max_suppression_db"),
     ],
 )

@@ -15,6 +15,8 @@ def test_the_agreed_shape_and_type() -> None:
     for wrong in (np.zeros((1, 5), np.float32), np.zeros(5, np.float32), np.zeros((2, 5), np.float64)):
         with pytest.raises(BadInput, match=r"float32 of shape \(2, n\)"):
             checked(wrong, 2)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="numpy array"):
+        checked(None, 2)  # type: ignore[arg-type]
 
 
 def test_what_is_no_number_becomes_silence() -> None:

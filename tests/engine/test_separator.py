@@ -211,19 +211,56 @@ def test_priming_that_a_later_update_overtakes_does_not_count() -> None:
     assert done == [(told, (7, 8))]
 
 
-@pytest.mark.parametrize(("behind", "later"), [(0, 0), (1, 0), (8, 8)])
-def test_two_updates_in_a_row_join_as_told_unless_hops_are_behind(behind: int, later: int) -> None:
+@pytest.mark.parametrize(("waiting", "behind"), [(0, 0), (1, 0), (2, 1), (8, 7)])
+def test_whoever_changes_its_mind_waits_for_the_hops_behind_and_joins_as_told(waiting: int, behind: int) -> None:
     subject = Separator(AUDIO, 1, [7])
     subject.push(noise(48_000), 0.0)
     run(subject)
-    assert subject.prepare([8]) == subject.prepare([9]) == 48_000 - AUDIO.latency + AUDIO.hop
+    due = 48_000 - AUDIO.latency + AUDIO.hop
+    assert subject.prepare([8]) == subject.prepare([9]) == due
+    subject.push(noise(480 * waiting), 0.0)
     told = subject.prepare([10])
-    subject.push(noise(480 * behind), 0.0)
-    done = run(subject)
+    assert told == due + 480 * behind
     subject.push(noise(480), 0.0)
-    done += run(subject)
-    (joint,) = [stretch.pts for _, stretch in done if stretch and stretch.joined]
-    assert joint == told + 480 * later
+    works = [(work.pts, work.slots, stretch is not None and stretch.joined) for work, stretch in run(subject)]
+    first_to_prime = next(number for number, (_, slots, _) in enumerate(works) if slots == (10,))
+    assert all(slots == (7,) for _, slots, _ in works[:first_to_prime])
+    assert [one for one in works if one[2]] == [(told, (7, 10), True)]
+
+
+def test_a_stream_that_stays_behind_changes_when_it_was_told() -> None:
+    """Two hops come for every step, and never fewer than two wait."""
+    subject = Separator(AUDIO, 1, [7])
+    subject.push(noise(48_000), 0.0)
+    run(subject)
+    subject.push(noise(960), 0.0)
+    subject.prepare([8])
+    told = subject.prepare([9])
+    done = []
+    for _ in range(100):
+        subject.push(noise(960), 0.0)
+        work = subject.next_work(64)
+        assert work is not None
+        done.append((work, subject.accept(answer(work))))
+    assert [work.pts for work, stretch in done if stretch and stretch.joined] == [told]
+
+
+def test_changing_minds_with_every_hop_does_not_stop_what_sounds() -> None:
+    subject = Separator(AUDIO, 1, [7])
+    subject.push(noise(48_000), 0.0)
+    run(subject)
+    heard, end = [], 48_000 - AUDIO.latency + AUDIO.hop
+    for turn in range(100):
+        subject.push(noise(480), 0.0)
+        subject.prepare([8 + turn % 3])
+        for _ in range(2):
+            work = subject.next_work(64)
+            assert work is not None
+            if (stretch := subject.accept(answer(work))) is not None:
+                assert stretch.pts == end
+                end += stretch.count
+                heard.append(turn)
+    assert len(heard) >= 98
 
 
 def test_an_update_before_the_first_hop_of_a_work_of_several() -> None:

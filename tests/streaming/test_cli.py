@@ -122,6 +122,10 @@ def test_the_callers_mistakes_are_one_line_and_exit_2(
     assert "WINNOW_API_KEYS" in one_line(capsys)
     assert winnow(monkeypatch, "live", "-p", "speech", "-i", file, "-o", file) == 2
     assert "output" in one_line(capsys)
+    assert winnow(monkeypatch, "live", "-p", "speech", "-i", file, "-o", file.parent / "no" / "a.wav") == 2
+    assert "folder" in one_line(capsys)
+    assert winnow(monkeypatch, "live", "-p", "everything but speech", "-p", "dog", "-i", file, "-o", "-") == 2
+    assert "dog and siren" in one_line(capsys)
     assert winnow(monkeypatch, "separate", file) == 2  # no prompt: typer's own words
 
 

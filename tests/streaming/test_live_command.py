@@ -7,6 +7,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tests.streaming.live import house
 from tests.streaming.media_files import read_all, tone, write_sound
 
 ORDER = LiveOrder(
-    server="ws://127.0.0.1:9", prompt="speech", input="in.wav", output="out.wav", track="target", raw=False,
+    server="ws://127.0.0.1:9", prompts=("speech",), input="in.wav", output="out.wav", track="target", raw=False,
     sample_rate=48000, channels=1, encoding="pcm_s16le", model="default", api_key=None,
 )  # fmt: skip
 
@@ -60,13 +61,15 @@ async def test_a_pipe_of_another_encoding_is_noticed(
     ("change", "field"),
     [
         ({"encoding": "mp3"}, "encoding"),
-        ({"prompt": "  "}, "prompt"),
+        ({"prompts": ("  ",)}, "prompt"),
+        ({"prompts": ("speech", "dog")}, "prompt"),
         ({"output": "out.xyz"}, "output"),
+        ({"output": "/no/such/folder/out.wav"}, "output"),
         ({"output": "in.wav"}, "output"),
         ({"input": "/no/such.wav"}, "file"),
     ],
 )
-def test_flags_are_checked_before_anything_is_opened(change: dict[str, str], field: str) -> None:
+def test_flags_are_checked_before_anything_is_opened(change: dict[str, Any], field: str) -> None:
     with pytest.raises(BadInput) as caught:
-        run_live(replace(ORDER, **change), None)  # type: ignore[arg-type]
+        run_live(replace(ORDER, **change), None)
     assert caught.value.field == field
