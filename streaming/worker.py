@@ -203,6 +203,7 @@ class Worker:
         if stream.session is not None:
             self._batcher.discard(stream.session)
             self._streams.pop(stream.session, None)
+            self.room = self._room()  # no tick tells it once nobody is left
         stream.close()
 
     def _run(self) -> None:

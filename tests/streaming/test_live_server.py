@@ -53,6 +53,19 @@ async def test_sessions_by_measured_capacity(identity: Bundle) -> None:
             assert (await talk(link, [END])).close == 1000
 
 
+async def test_room_comes_back_when_the_last_session_is_gone(identity: Bundle) -> None:
+    """Room is measured between ticks, and an idle server makes none."""
+    async with house(identity) as server:
+        async with server.raw() as link:
+            await link.send(noise(4800).tobytes())
+            assert isinstance(await next_text(link, "started"), dict)
+            server.live.worker.room = 0  # as a tick finds that carries all it can
+            await link.send(END)
+            assert (await listen(link)).close == 1000
+        await server.empty()
+        assert server.live.worker.room > 0
+
+
 @pytest.mark.parametrize(
     ("settings", "limited_by"),
     [
