@@ -86,7 +86,8 @@ def serve(
     mode: Mode = None,
     watermark: Watermark = None,
     hop: Annotated[
-        str | None, typer.Option(help="20ms: more sessions a core, 10 ms later (default: the model's own, 10ms).")
+        str | None,
+        typer.Option(help="10ms (the model's own, default), 20ms or 40ms: more sessions a core, so much later."),
     ] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Ceiling over the measured capacity.")] = None,
     log_level: Annotated[str | None, typer.Option(help="critical, error, warning, info or debug.")] = None,
@@ -373,7 +374,9 @@ def _wrong_setting(error: Exception) -> str | None:
     first: Any = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     sentence = str(first["msg"]).removeprefix("Value error, ")
-    return f"{place}: {sentence}" if place else sentence
+    # What came, but where it could be a secret: those are judged by sentences of our own.
+    came = "" if first["type"] == "value_error" else f", got {first['input']!r}"
+    return f"{place}: {sentence}{came}" if place else sentence
 
 
 if __name__ == "__main__":

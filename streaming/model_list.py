@@ -102,6 +102,8 @@ def print_models(found: list[dict[str, Any]]) -> None:
         if one.get("default"):
             words = ", ".join(_scored(label, score) for label, score in one["advertised"].items())
             console.print(f"\n[bold]{one['name']} knows[/bold] (SI-SDR improvement, dB): {words}", highlight=False)
+            if one["experimental"]:
+                console.print(f"\nas an experiment: {', '.join(one['experimental'])}", highlight=False)
 
 
 def _scored(label: str, score: float | None) -> str:

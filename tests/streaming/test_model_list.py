@@ -18,7 +18,10 @@ def test_embedded_models_are_described(capsys: pytest.CaptureFixture[str]) -> No
     assert found["identity"]["latency_ms"] == 20.0
     assert found["identity"]["sample_rate"] == 48000
     print_models(list(found.values()))
-    assert "identity" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "identity" in said
+    (default,) = [one for one in found.values() if one["default"]]
+    assert all(word in said for word in (*default["advertised"], *default["experimental"]))
 
 
 def test_a_broken_bundle_is_named_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
