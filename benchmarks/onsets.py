@@ -126,4 +126,4 @@ def row_of(found: list[float]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    report.run(main)

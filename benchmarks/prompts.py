@@ -131,4 +131,4 @@ def _told(asked: Asked | None) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    report.run(main)

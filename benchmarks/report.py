@@ -13,13 +13,15 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from engine.errors import BundleError, CallerError
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -30,6 +32,15 @@ def options(doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--keep", action="store_true", help="write the last line into benchmarks/results/")
     parser.add_argument("--label", default="", help="added to the name of the kept result")
     return parser
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Call a benchmark's `main` and end the process; a flag or folder that cannot be is one line and status 2."""
+    try:
+        sys.exit(main())
+    except (CallerError, BundleError) as error:
+        print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def percentiles(seconds: ArrayLike, scale: float = 1e3, digits: int = 3) -> dict[str, float]:

@@ -22,6 +22,7 @@ from benchmarks import report
 from benchmarks.load import Load, Outcome, Plan, go_first_on
 from benchmarks.server_process import ServerProcess, running_server
 from engine.bundle import find_bundle
+from engine.config import hops_per_call
 from engine.frames import Samples
 from engine.spec import AudioSpec, load_spec
 
@@ -42,6 +43,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=int, default=48000, help="sample rate of the clients, Hz")
     parser.add_argument("--channels", type=int, default=1, choices=(1, 2))
     parser.add_argument("--chunk-ms", type=float, default=10.0)
+    parser.add_argument("--hop-ms", type=float, help="hop of the server (`winnow serve --hop`); default: the model's")
     parser.add_argument("--prompt", default="speech")
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--busy-machine", action="store_true", help="run the server before other programs (root)")
@@ -89,7 +91,7 @@ def summary(
 ) -> dict[str, Any]:
     """The outcome as one flat object."""
     audio = load_spec(find_bundle(asked.model)).audio
-    over_s = outcome.latency_s - audio.latency_s
+    over_s = outcome.latency_s - latency_s(asked, audio)
     hops = plan.sessions * plan.seconds / audio.hop_s
     closes = [link.closed for link in outcome.connections]
     grown = growth(memory, plan.seconds)
@@ -109,6 +111,11 @@ def summary(
         "rss_mb": {"first": round(memory[0][1], 1), "last": round(memory[-1][1], 1)} if memory else {},
         "rss_growth_mb": grown,
     }
+
+
+def latency_s(asked: argparse.Namespace, audio: AudioSpec) -> float:
+    """Algorithmic latency with the hop asked for: each hop of the model's beyond the first comes on top."""
+    return audio.latency_s + (hops_per_call(asked.hop_ms, audio) - 1) * audio.hop_s
 
 
 def growth(memory: list[tuple[float, float]], seconds: float) -> float | None:
@@ -141,7 +148,8 @@ def main() -> None:
     """Run it."""
     asked = options().parse_args()
     audio: AudioSpec = load_spec(find_bundle(asked.model)).audio
-    print(f"floor: algorithmic latency {audio.latency_s * 1e3:g} ms ({asked.model}, hop {audio.hop_s * 1e3:g} ms)")
+    hop_s = hops_per_call(asked.hop_ms, audio) * audio.hop_s
+    print(f"floor: algorithmic latency {latency_s(asked, audio) * 1e3:g} ms ({asked.model}, hop {hop_s * 1e3:g} ms)")
     if (os.cpu_count() or 1) < 2:
         print("one core only: server and generator share it, and the numbers are worse for it")
     go_first_on(asked.load_core)
@@ -150,6 +158,7 @@ def main() -> None:
     rows = []
     # Else admission by load is switched off: the question is where hops become late, not where the server says no.
     doors = {"WINNOW_MAX_SESSIONS": "1000"} if asked.admission else OPEN_DOORS
+    doors = {**doors, "WINNOW_HOP_MS": f"{hop_s * 1e3:g}"}
     with running_server(asked.model, asked.server_core, doors, asked.busy_machine) as server:
         for count in counts:
             row = run_once(server, asked, count, seconds)
@@ -165,4 +174,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    report.run(main)

@@ -24,7 +24,6 @@ sizes in FLOP, and, for a single Gaussian, the error that follows from the solve
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -302,4 +301,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    report.run(main)

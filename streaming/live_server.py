@@ -216,10 +216,10 @@ class LiveServer:
         """Whether a new session would be taken, and why not: the body of `/readyz`.
 
         `room` is how many rows of the graph (one a target and channel) a new session may take in time (a server without
-        sessions takes one all the same), and `limited_by` what comes to its end first: `max_sessions`; `rows`, those that run already fill the tick up to its limit; or `tick`,
-        which takes longer than its limit allows with a single row. The numbers behind it, in milliseconds:
-        `tick_limit_ms`, and the 95th percentiles `tick_before_rows_ms` and `tick_row_ms`, of what a tick takes before
-        its first row and for each.
+        sessions takes one all the same), and `limited_by` what comes to its end first: `max_sessions`; `rows`, those
+        that run fill the tick up to its limit; or `tick`, which takes longer than its limit allows with a single row.
+        The numbers behind it, in milliseconds: `tick_limit_ms`, and the 95th percentiles `tick_before_rows_ms` and
+        `tick_row_ms`, of what a tick takes before its first row and for each.
         """
         if not self._ready:
             return False, {"ready": False, "reason": "starting"}

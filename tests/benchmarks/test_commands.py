@@ -33,3 +33,19 @@ def test_help_explains_regime_and_floor(name: str) -> None:
 
 def test_the_questions_that_the_readme_rests_on_are_there() -> None:
     assert {"stitching", "hop_latency", "sessions", "end_to_end", "quality", "files"} <= set(QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sessions", "--hop-ms", "15"), "sessions: hop: expected 10ms or 20ms or 40ms, got '15ms'"),
+        (("files", "--model", "no_such"), "no_such"),
+    ],
+)
+def test_a_wrong_flag_is_one_line(words: tuple[str, ...], said: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{words[0]}", *words[1:]], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ran.returncode == 2
+    assert said in ran.stderr
+    assert ran.stderr.count("\n") == 1
