@@ -9,9 +9,12 @@ from typing import Any
 from export.models.bands import BANDS
 from export.models.flat import FlatConfig
 from export.models.linear import LinearConfig
-from export.models.queried import QueriedSeparator
+from export.models.queried import Config, QueriedSeparator, as_options
 from export.train.corpus import SPEECH, Recording
 
+REPORT_PARTS = ("concepts", "mixtures", "seed", "all_classes", "absent_median_db", "everything_but_speech_db",
+                "speech_against_noise_db")  # fmt: skip
+"""What a card needs of a report of `export.train.evaluate`."""
 WATTS_PER_CORE = 10.0
 """A guess for one loaded core of a datacentre CPU with its share of memory and cooling; only the order is meant."""
 
@@ -24,6 +27,7 @@ def write_card(
     run: Mapping[str, Any],
     name: str,
     *,
+    version: str,
     int8: bool = False,
 ) -> str:
     """Text of `CARD.md`.
@@ -34,15 +38,17 @@ def write_card(
         report: what `export.train.evaluate` found.
         run: `steps`, `elapsed_s`, `plan` and `workers` of the checkpoint.
         name: the bundle's.
+        version: the bundle's.
         int8: whether its weights are rounded to 8 bits.
     """
+    bundled = f"--out engine/models/{name} --replace --version {version}" + " --int8" * int8
     parts = [
         _opening(model, run, name),
         _network(model, int8),
         _scores(entries, report),
         _data(recordings, run["plan"].get("soundfont", ""), bool(run["plan"].get("sing"))),
         _limits(),
-        _training(run, name),
+        _training(run, name, _recipe(run, model.core.config, report, bundled)),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -204,15 +210,28 @@ def _mixtures(run: Mapping[str, Any]) -> int:
     return int(run.get("workers", 1) * run["plan"]["batch"])
 
 
-def _training(run: Mapping[str, Any], name: str) -> str:
+def _recipe(run: Mapping[str, Any], config: Config, report: Mapping[str, Any], bundled: str) -> str:
+    """The commands that made the bundle, DIR being the folder of the recordings."""
     plan, workers = run["plan"], run.get("workers", 1)
+    trained = [f"--minutes {plan['minutes']:g}", as_options(config)]
+    trained += [f"--{name} {plan[name]}" for name in ("batch", "questions", "rate", "seed") if name in plan]
+    trained += [f"--workers {workers}"] * (workers > 1) + ["--sing"] * bool(plan.get("sing"))
+    trained += [f"--{option} {plan[name]}" for option, name in (("soundfont", "soundfont"), ("from", "began_from"))
+                if plan.get(name)]  # fmt: skip
+    evaluated = f"""
+    python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR \\
+        --per-concept {report.get("per_concept", 40)} --json scores.json"""
+    scores = " --scores scores.json" if report else ""
+    return f"""    python -m export.train.separator --data DIR --runs train-runs \\
+        {" ".join(trained)}{evaluated if report else ""}
+    python -m export bundle --checkpoint train-runs/latest.pt --data DIR{scores} \\
+        {bundled}"""
+
+
+def _training(run: Mapping[str, Any], name: str, recipe: str) -> str:
+    workers = run.get("workers", 1)
     core_hours = workers * (run.get("cpu_s") or 1.3 * run["elapsed_s"]) / 3600
     energy_wh = core_hours * WATTS_PER_CORE
-    flags = "".join([
-        f" --workers {workers}" * (workers > 1),
-        " --sing" * bool(plan.get("sing")),
-        f" --soundfont {plan.get('soundfont')}" * bool(plan.get("soundfont")),
-    ])  # fmt: skip
     return f"""## Training
 
 The last run, on top of those that `export/train/RUNS.md` tells of: {run["steps"]:,} steps of {_mixtures(run)} mixtures
@@ -221,10 +240,9 @@ other work: {core_hours:.2f} core hours as the processes counted them, about {en
 {WATTS_PER_CORE:.0f} W (a guess for a datacentre CPU). Trials that were thrown away are not counted. Again, from the
 repository's root:
 
-    python -m export.train.separator --data DIR --runs train-runs --minutes N{flags}
-    python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR --per-concept 40 --json scores.json
-    python -m export bundle --checkpoint train-runs/latest.pt --data DIR --scores scores.json --out engine/models/{name}
+{recipe}
 
 The running mean of the weights (which the bundle is made of, to the bit), the last weights and the optimiser's state
 (these two in half precision) lie in `export/train/checkpoints/{name}.pt`;
-`--from export/train/checkpoints/{name}.pt` goes on from there with a new schedule."""
+`--from export/train/checkpoints/{name}.pt` goes on from there with a new schedule, words that it does not know being
+new ones."""

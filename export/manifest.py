@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.spec import AudioSpec, ModelSpec, write_spec
+from engine.spec import SPEC_FILE, AudioSpec, ModelSpec, write_spec
 from export import parity, to_onnx
 from export.models.flat import FlatConfig, FlatCore
 from export.models.queried import QueriedSeparator
 from export.state_graphs import write_state_graphs
+from export.train import checkpoint
 from export.train.frames import HOP, WINDOW
 
 logger = logging.getLogger("winnow.export")
@@ -54,7 +56,8 @@ def write_bundle(
     name: str,
     int8: bool = False,
 ) -> ModelSpec:
-    """Write the bundle of a trained model into `folder`; the spec comes last, so a half-written bundle is refused.
+    """Write the bundle of a trained model into `folder`. It is made beside it and moved there once parity is proved,
+    file by file, the spec last: an older bundle stays whole until then, and a half-moved one is refused.
 
     Args:
         report: what `export.train.evaluate` found; may be empty, then every concept is experimental.
@@ -62,10 +65,23 @@ def write_bundle(
         int8: round the weights of a linear core to 8 bits.
 
     Raises:
-        ParityError: a graph does not compute what the model computes; nothing is then said of it in the spec.
+        BadInput: a weight is NaN or infinite; names the tensor.
+        ParityError: a graph does not compute what the model computes; `folder` is then as it was.
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint.require_finite(model.state_dict())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as temporary:
+        made = Path(temporary)
+        spec = _write(made, model, report, card, version=version, name=name, int8=int8)
+        folder.mkdir(exist_ok=True)
+        for file in sorted(made.iterdir(), key=lambda file: file.name == SPEC_FILE):
+            file.replace(folder / file.name)
+    return spec
+
+
+def _write(folder: Path, model: QueriedSeparator, report: Mapping[str, Any], card: str, *, version: str, name: str,
+           int8: bool) -> ModelSpec:  # fmt: skip
     config = model.core.config
     state = to_onnx.state_spec(model.core)
     int8 = int8 and not isinstance(model.core, FlatCore)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 import torch
 
+from engine.errors import WinnowError
 from export.models.flat import FlatCore
 from export.models.queried import Core
 
@@ -20,8 +21,10 @@ ROUNDING = 0.15
 """How far a gain may lie from the torch model's where weights and inputs are rounded to 8 bits."""
 
 
-class ParityError(Exception):
+class ParityError(WinnowError):
     """Graph and model disagree: the export must not be shipped. Says which number and by how much."""
+
+    code = "parity"
 
 
 def open_graph(path: Path) -> ort.InferenceSession:

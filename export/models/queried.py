@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields
+
 import torch
 from torch import Tensor, nn
 
+from engine.errors import BadInput
 from export.models.flat import FlatConfig, FlatCore
 from export.models.linear import LinearConfig, LinearCore
 
@@ -13,6 +17,41 @@ Core = FlatCore | LinearCore
 
 CONFIGS: dict[str, type[FlatConfig] | type[LinearConfig]] = {"flat": FlatConfig, "linear": LinearConfig}
 """Cores by the name that stands in a checkpoint."""
+
+
+SIZES = {"bins": (480, 480), "blocks": (1, 64), "free_blocks": (0, 63), "width": (1, 4096), "inner": (1, 4096),
+         "hidden": (1, 4096), "query": (1, 4096)}  # fmt: skip
+"""Smallest and largest that a size may be; the bins are those of the window."""
+
+
+def config_of(core: str, sizes: object, field: str = "sizes") -> Config:
+    """The configuration of a kind of core, `sizes` in place of its defaults.
+
+    Raises:
+        BadInput: no such kind, no such size, or one that cannot be; `field` is what the caller called the sizes.
+    """
+    if core not in CONFIGS:
+        raise BadInput("core", f"one of {', '.join(CONFIGS)}", core)
+    kind = CONFIGS[core]
+    known = [size.name for size in fields(kind)]
+    if not isinstance(sizes, dict) or not sizes.keys() <= set(known):
+        raise BadInput(field, f"an object with sizes of a {core} core ({', '.join(known)})", sizes)
+    for name, value in sizes.items():
+        least, most = SIZES[name]
+        if type(value) is not int or not least <= value <= most:
+            raise BadInput(f"{field}.{name}", f"{least} to {most}" if least < most else str(least), value)
+    config = kind(**sizes)
+    if isinstance(config, LinearConfig) and config.free_blocks >= config.blocks:
+        raise BadInput(f"{field}.free_blocks", f"fewer than the blocks, {config.blocks}", config.free_blocks)
+    return config
+
+
+def as_options(config: Config) -> str:
+    """The options that ask for a configuration: `--core linear --sizes '{"width": 256}'`."""
+    core = core_name(config)
+    others = {size.name: getattr(config, size.name) for size in fields(config)
+              if getattr(config, size.name) != size.default}  # fmt: skip
+    return f"--core {core}" + (f" --sizes '{json.dumps(others)}'" if others else "")
 
 
 def core_name(config: Config) -> str:

@@ -23,6 +23,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from engine.errors import BadInput
+from export.command_line import require_folder
 from export.train.corpus import SAMPLE_RATE, Recording, read_manifest, split
 
 logger = logging.getLogger("winnow.export")
@@ -32,15 +34,35 @@ PARTS = 4
 """Parts that one build is decoded into, in parallel."""
 
 
+class NotDecodable(BadInput):
+    """A recording that FFmpeg cannot make samples of."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(str(path), "a recording that FFmpeg can decode", reason)
+        self._made_of = (path, reason)
+
+    def __reduce__(self) -> tuple[type[NotDecodable], tuple[Path, str]]:  # it comes out of another process
+        return type(self), self._made_of
+
+
 def decode(path: Path) -> Int16:
     """`[n]` int16 mono samples at 48 kHz of any file that PyAV opens.
 
     Raises:
-        av.FFmpegError: the file is not media.
+        NotDecodable: the file is not media, or has no sound.
     """
+    try:
+        return _decode(path)
+    except av.FFmpegError as error:
+        raise NotDecodable(path, error.strerror or str(error)) from error
+
+
+def _decode(path: Path) -> Int16:
     pieces: list[Int16] = []
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     with av.open(str(path)) as container:
+        if not container.streams.audio:
+            raise NotDecodable(path, "no sound in it")
         for frame in container.decode(audio=0):
             pieces += [np.asarray(out.to_ndarray()[0], np.int16) for out in resampler.resample(frame)]
     pieces += [np.asarray(out.to_ndarray()[0], np.int16) for out in resampler.resample(None)]
@@ -80,13 +102,17 @@ def build_cache(folder: Path, recordings: Sequence[Recording], cache: Path, work
     """Decode what `cache` does not hold yet, in `PARTS` parallel processes; what it holds stays.
 
     Raises:
-        OSError: a recording cannot be read or the cache not written.
-        av.FFmpegError: a recording is not media.
+        BadInput: a recording is not there, or the cache is no place to write to; nothing is decoded then.
+        NotDecodable: a recording is not media.
+        OSError: the disk.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     missing = sorted({recording.file for recording in recordings} - _decoded(cache))
     if not missing:
         return
+    if absent := [file for file in missing if not (folder / file).is_file()]:
+        few = ", ".join(absent[:3]) + (" …" if len(absent) > 3 else "")
+        raise BadInput(str(folder), "the recordings of its manifest.csv", f"{len(absent)} missing: {few}")
+    require_folder("--cache", cache)  # as every command calls it
     logger.info("decoding %d recordings into %s", len(missing), cache)
     parts = [files for files in (missing[k::PARTS] for k in range(PARTS)) if files]
     with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(parts))) as pool:
@@ -142,7 +168,8 @@ def open_recordings(data: Path, cache: Path) -> tuple[list[Recording], list[Reco
     """(train, held out, samples) of a data folder, decoded into `cache` where that has not been done yet.
 
     Raises:
-        OSError: data or cache cannot be read or written.
+        BadInput: the manifest, a recording of it or the cache cannot be used.
+        OSError: the disk.
     """
     recordings = read_manifest(data)
     build_cache(data, recordings, cache)

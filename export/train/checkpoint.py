@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from export.models.queried import CONFIGS, QueriedSeparator, core_name
+from engine.errors import BadInput
+from export.models.queried import Config, QueriedSeparator, config_of, core_name
 
 FORMAT = 1
+PARTS: dict[str, type | tuple[type, ...]] = {
+    "concepts": list, "config": dict, "model": dict, "ema": dict, "optimiser": dict, "plan": dict, "steps": int,
+    "elapsed_s": float, "last_state": (Tensor, type(None)),
+}  # fmt: skip
+"""What a checkpoint holds at least."""
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -31,12 +38,22 @@ def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint (tensors and plain values only, nothing is executed).
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is of another format.
+        BadInput: there is none, it is damaged or of another format, or it lacks a part; names the file.
     """
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    if content.get("format") != FORMAT:
-        raise ValueError(f"{path}: checkpoint format {content.get('format')!r}, this code reads {FORMAT}")
+    expected = "a checkpoint of export.train.separator"
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise BadInput(str(path), expected, error.strerror or str(error)) from error
+    except Exception as error:  # of whatever kind: torch has none of its own for a file that is damaged or none of its
+        raise BadInput(str(path), expected, f"what torch cannot read ({type(error).__name__}: {error})") from error
+    if not isinstance(content, dict) or "format" not in content:
+        raise BadInput(str(path), expected, f"something else ({type(content).__name__})")
+    if content["format"] != FORMAT:
+        raise BadInput(str(path), f"a checkpoint of format {FORMAT}", f"format {content['format']}")
+    for name, kind in PARTS.items():
+        if name not in content or not isinstance(content[name], kind):
+            raise BadInput(str(path), f"a checkpoint with {name}", content.get(name))
     return content
 
 
@@ -46,17 +63,39 @@ def describe(model: QueriedSeparator) -> dict[str, Any]:
     return {"concepts": model.concepts, "core": core_name(config), "config": asdict(config)}
 
 
+def config(content: dict[str, Any]) -> Config:
+    """Sizes of a checkpoint's core.
+
+    Raises:
+        BadInput: they cannot be.
+    """
+    return config_of(str(content.get("core", "flat")), content["config"], "checkpoint.config")  # 0.1.0 named no core
+
+
 def build(content: dict[str, Any], *, averaged: bool = True) -> QueriedSeparator:
     """The model of a checkpoint, with the running mean of its weights (or the last ones), ready to infer.
 
     Raises:
-        KeyError, RuntimeError: the checkpoint lacks a part or does not fit.
+        BadInput: its weights are not those of its core and concepts.
     """
-    config = CONFIGS[content.get("core", "flat")](**content["config"])  # the first release did not name its core
-    model = QueriedSeparator(list(content["concepts"]), config)
+    model = QueriedSeparator(list(content["concepts"]), config(content))
     weights: dict[str, Tensor] = content["ema" if averaged else "model"]
-    model.load_state_dict({name: value.float() for name, value in weights.items()})
+    try:
+        model.load_state_dict({name: value.float() for name, value in weights.items()})
+    except RuntimeError as error:
+        raise BadInput("checkpoint", "weights of its own core and concepts", str(error)) from error
     return model.eval()
+
+
+def require_finite(weights: Mapping[str, Tensor], field: str = "weights") -> None:
+    """See whether all weights are numbers.
+
+    Raises:
+        BadInput: not all are; names the first tensor with others.
+    """
+    for name, value in weights.items():
+        if wrong := int((~torch.isfinite(value)).sum()):
+            raise BadInput(f"{field}.{name}", "finite numbers", f"{wrong} of {value.numel()} NaN or infinite")
 
 
 def compact(content: dict[str, Any]) -> dict[str, Any]:

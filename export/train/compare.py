@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ import numpy as np
 import torch
 
 from export import parity, to_onnx
+from export.command_line import answer, require_place, whole
 from export.models.queried import QueriedSeparator, core_name
+from export.models.sam_audio.errors import MissingDependency
 from export.train import checkpoint
 from export.train.cache import SampleStore, open_recordings
 from export.train.concepts import NOISES
@@ -29,6 +32,7 @@ from export.train.corpus import MAN, SPEECH, WOMAN, Recording
 from export.train.mixtures import held_out_mixtures
 from export.train.validation import score
 
+COMMAND = "python -m export.train.compare"
 BATCHES = (1, 4, 8, 16)
 HOP_MS = 10.0
 CLASSES = (
@@ -42,11 +46,12 @@ _OTHER_DATA = 10_000_000
 def quality(model: QueriedSeparator, held_out: Sequence[Recording], store: SampleStore, count: int) -> dict[str, float]:
     """Mean improvements in dB: `speech` over three ratios with `count` mixtures each, `classes` over `CLASSES`."""
     speech: list[float] = []
-    for snr_db in (0.0, 5.0, 10.0):
+    for snr_db in (0.0, 5.0, 10.0) if SPEECH in model.concepts else ():
         mixtures = held_out_mixtures(held_out, store, concepts=[SPEECH], per_concept=count, snr_db=(snr_db, snr_db),
                                      others=NOISES, seed=2)  # fmt: skip
         speech += score(model, mixtures).improvement_db[SPEECH]
-    mixtures = held_out_mixtures(held_out, store, concepts=CLASSES, per_concept=max(4, count // 4), seed=1)
+    known = [label for label in CLASSES if label in model.concepts]
+    mixtures = held_out_mixtures(held_out, store, concepts=known, per_concept=max(4, count // 4), seed=1)
     classes = score(model, mixtures).mean_db()
     return {
         "speech_db": round(float(np.mean(speech)) if speech else 0.0, 2),
@@ -133,19 +138,31 @@ def draw(rows: Sequence[dict[str, Any]], out: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m export.train.compare", description=__doc__,
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="path without suffix")
-    parser.add_argument("--count", type=int, default=20, help="mixtures of each ratio; a quarter of it of each class")
+    parser.add_argument("--count", type=whole(1), default=20,
+                        help="mixtures of each ratio; a quarter of it of each class")  # fmt: skip
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    return answer(COMMAND, lambda: _compared_all(options))
+
+
+def _compared_all(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)
+    table, picture = (options.out.with_suffix(suffix) for suffix in (".json", ".png"))
+    for file in (table, picture):
+        require_place("--out", file)
+    if find_spec("matplotlib") is None:
+        raise MissingDependency("matplotlib", COMMAND, "server")
+    for path in options.checkpoints:
+        checkpoint.require_finite(checkpoint.build(checkpoint.load(path)).state_dict(), f"{path}: weights")
     _, held_out, store = open_recordings(options.data, options.cache)
     rows = [row for path in options.checkpoints for row in compared(path, held_out, store, options.count)]
-    options.out.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    draw(rows, options.out.with_suffix(".png"))
+    table.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    draw(rows, picture)
     for row in rows:
         print(json.dumps(row))
     return 0

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from engine.errors import BadInput
 
 SAMPLE_RATE = 48_000
 SPEECH, MAN, WOMAN = "speech", "man speaking", "woman speaking"
@@ -58,18 +61,36 @@ class Recording:
     seconds: float
 
 
+_COLUMNS = ("file", "class", "caption", "source", "licence", "speaker", "native_sr", "seconds")
+"""Those that are read."""
+
+
 def read_manifest(folder: Path) -> list[Recording]:
-    """Recordings of `folder/manifest.csv`, in its order, labels corrected.
+    """Recordings of `folder/manifest.csv`, in its order, labels corrected; one at least.
 
     Raises:
-        OSError: the manifest cannot be read.
-        KeyError, ValueError: a column is missing or not a number.
+        BadInput: there is none, or it cannot be used; names the file, and the line and column at fault.
     """
-    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
-        return [_recording(row) for row in csv.DictReader(file)]
+    path = folder / "manifest.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            header = list(rows.fieldnames or ())
+            if lacking := [column for column in _COLUMNS if column not in header]:
+                raise BadInput(str(path), f"a header with the columns {', '.join(lacking)}", ",".join(header))
+            recordings = [_recording(row, f"{path}, line {rows.line_num}") for row in rows]
+    except OSError as error:
+        raise BadInput(str(path), "a manifest of recordings", error.strerror) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(str(path), "CSV in UTF-8", str(error)) from error
+    if not recordings:
+        raise BadInput(str(path), "a row for each recording", "a header alone")
+    return recordings
 
 
-def _recording(row: dict[str, str]) -> Recording:
+def _recording(row: dict[str, str], place: str) -> Recording:
+    if None in row or None in row.values():  # so DictReader shows what is too long or too short
+        raise BadInput(place, "as many values as the header has", list(row.values()))
     label = corrected_label(row["class"], row["file"])
     return Recording(
         file=row["file"],
@@ -78,9 +99,19 @@ def _recording(row: dict[str, str]) -> Recording:
         source=row["source"],
         licence=row["licence"],
         speaker=row["speaker"],
-        native_sr_hz=int(row["native_sr"]),
-        seconds=float(row["seconds"]),
+        native_sr_hz=int(_number(int, row, "native_sr", place)),
+        seconds=_number(float, row, "seconds", place),
     )
+
+
+def _number(kind: Callable[[str], float], row: dict[str, str], column: str, place: str) -> float:
+    try:
+        value = kind(row[column])
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise BadInput(f"{place}, {column}", f"{'a whole' if kind is int else 'a'} number above 0", row[column])
+    return value
 
 
 def corrected_label(label: str, file: str) -> str:

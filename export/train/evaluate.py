@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from engine.lexicon import lexicon_for
+from export.command_line import answer, require_place, whole
 from export.models.queried import QueriedSeparator
 from export.train import checkpoint
 from export.train.cache import SampleStore, open_recordings
@@ -28,6 +29,7 @@ from export.train.corpus import SPEECH, Recording
 from export.train.mixtures import Mixture, held_out_mixtures
 from export.train.validation import score
 
+COMMAND = "python -m export.train.evaluate"
 JUDGED_UMBRELLAS = ("music", "instrument", "animal", "vehicle")
 SEED = 1
 MANY = 50
@@ -93,6 +95,8 @@ def _under_umbrella(
 
 def _against_noise(model: QueriedSeparator, mix: Callable[..., Iterator[Mixture]], snr_db: int) -> list[float]:
     """Improvements of speech in 40 mixtures at one ratio with sounds that count as noise."""
+    if SPEECH not in model.concepts:
+        return []
     mixtures = mix(concepts=[SPEECH], per_concept=40, snr_db=(snr_db, snr_db), others=NOISES, seed=SEED + 1)
     return score(model, mixtures).improvement_db[SPEECH]
 
@@ -126,12 +130,12 @@ def _text(value: float | None) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Evaluate as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m export.train.evaluate", description=__doc__,
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the recordings")
     parser.add_argument("--cache", type=Path, default=Path("train-runs/cache"))
-    parser.add_argument("--per-concept", type=int, default=20, help="mixtures of each concept")
+    parser.add_argument("--per-concept", type=whole(1), default=20, help="mixtures of each concept")
     parser.add_argument("--json", type=Path, help="write the report here")
     parser.add_argument("--last", action="store_true", help="the last weights in place of their running mean")
     parser.add_argument("--side", choices=("held-out", "train"), default="held-out",
@@ -139,12 +143,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     if options.json and options.side == "train":
         parser.error("--json: expected no file with --side train: a card is made from held-out recordings alone")
+    return answer(COMMAND, lambda: _evaluated(options))
+
+
+def _evaluated(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     content = checkpoint.load(options.checkpoint)
+    model = checkpoint.build(content, averaged=not options.last)
+    checkpoint.require_finite(model.state_dict())
+    if options.json:
+        require_place("--json", options.json)
     train, held_out, store = open_recordings(options.data, options.cache)
     judged = held_out if options.side == "held-out" else train
-    report = evaluate(checkpoint.build(content, averaged=not options.last), judged, store, options.per_concept)
-    report |= {"steps": content["steps"], "trained_minutes": round(content["elapsed_s"] / 60, 1)}
+    report = evaluate(model, judged, store, options.per_concept)
+    report |= {
+        "steps": content["steps"],
+        "trained_minutes": round(content["elapsed_s"] / 60, 1),
+        "per_concept": options.per_concept,
+    }
     print(table(report))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -1,7 +1,9 @@
 """Train the embedded separator: `python -m export.train.separator --data DIR [--minutes N] [--resume]`.
 
 The learning rate follows the clock (warm-up, then a cosine to 2 % at the last minute), so a run ends well however fast
-the machine is. A run keeps `latest.pt` (to resume) and one line of JSON for each thing worth knowing in `log.jsonl`.
+the machine is. A run keeps `latest.pt` (to resume) and one line of JSON for each thing worth knowing in `log.jsonl`; a
+folder that holds a `latest.pt` is only gone on with, never begun anew. Exit status: 0 done, 1 the disk, 2 a mistake in
+what was asked for or given.
 """
 
 from __future__ import annotations
@@ -14,15 +16,17 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from export.models.queried import CONFIGS, QueriedSeparator, core_name
-from export.train import checkpoint
+from engine.errors import BadInput
+from export.command_line import above_zero, answer, json_value, whole
+from export.models.queried import CONFIGS, QueriedSeparator, config_of, core_name
+from export.train import beginning, checkpoint
 from export.train.batches import BatchMaker, Share, Twice, prefetch
 from export.train.cache import SampleStore, open_recordings
 from export.train.concepts import umbrellas, vocabulary
@@ -39,6 +43,7 @@ from export.train.workers import Workers, together
 
 logger = logging.getLogger("winnow.export")
 
+COMMAND = "python -m export.train.separator"
 LOG_FORMAT = "%(asctime)s %(name)s %(message)s"
 Clock = Callable[[], float]
 CLOCKS: dict[str, Clock] = {"wall": time.monotonic, "cpu": time.process_time}
@@ -65,6 +70,8 @@ class Plan:
     soundfont: str = ""
     """Name of the soundfont that instruments were played with; empty: none."""
     sing: bool = False
+    began_from: str = ""
+    """Name of the checkpoint whose weights it began with; empty: from nothing."""
 
 
 def rate_at(progress: float, plan: Plan) -> float:
@@ -199,7 +206,7 @@ def run(trainer: Trainer, batches: Iterable[Batch], folder: Path, validate: Call
             sums, summed = {}, 0
         done = trainer.elapsed_s >= 60 * plan.minutes
         if done or trainer.elapsed_s - saved > plan.save_every_s:
-            checkpoint.save(folder / "latest.pt", trainer.content())
+            checkpoint.save(folder / beginning.LATEST, trainer.content())
             saved = trainer.elapsed_s
         if validate is not None and (done or trainer.elapsed_s - validated > plan.validate_every_s):
             log.write(event="validation", steps=trainer.steps, elapsed_s=trainer.elapsed_s, **validate(trainer))
@@ -255,8 +262,12 @@ def small_validation(held_out: Sequence[Recording], store: SampleStore) -> Calla
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The command line; see `--help`."""
-    parser = argparse.ArgumentParser(prog="python -m export.train.separator", description=__doc__,
+    """The command line, see `--help`; `config` is what --core and --sizes ask for.
+
+    Raises:
+        SystemExit: status 2; what is wrong has been said.
+    """
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the recordings")
     parser.add_argument("--cache", type=Path, help="where decoded samples are kept (default: RUNS/cache)")
@@ -267,26 +278,34 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--sing", action="store_true", help="make the training's voices sing (pip install pyworld)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu",
                         help="where to mix and train; a GPU holds all recordings and 17 batches")  # fmt: skip
-    parser.add_argument("--minutes", type=float, default=60.0, help="length of the whole run, resumed parts included")
+    parser.add_argument("--minutes", type=above_zero, default=60.0,
+                        help="length of the whole run, resumed parts included")  # fmt: skip
     parser.add_argument("--core", choices=tuple(CONFIGS), default="linear")
-    parser.add_argument("--sizes", type=json.loads, default={}, help='JSON of the core\'s sizes: {"width": 256}')
-    parser.add_argument("--batch", type=int, default=Plan().batch, help="mixtures of two seconds in a step")
-    parser.add_argument("--questions", type=int, default=Plan().questions, help="questions asked of each mixture")
-    parser.add_argument("--rate", type=float, default=Plan().rate, help="highest learning rate")
-    parser.add_argument("--seed", type=int, default=Plan().seed, help="of the mixtures")
+    parser.add_argument("--sizes", type=json_value, default={}, help='JSON of the core\'s sizes: {"width": 256}')
+    parser.add_argument("--batch", type=whole(1), default=Plan().batch, help="mixtures of two seconds in a step")
+    parser.add_argument("--questions", type=whole(1), default=Plan().questions, help="questions asked of each mixture")
+    parser.add_argument("--rate", type=above_zero, default=Plan().rate, help="highest learning rate")
+    parser.add_argument("--seed", type=whole(0), default=Plan().seed, help="of the mixtures")
     parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="what --minutes counts")
-    parser.add_argument("--threads", type=int, default=1, help="of each worker's matrix products")
-    parser.add_argument("--workers", type=int, default=1,
+    parser.add_argument("--threads", type=whole(1, 1024), default=1, help="of each worker's matrix products")
+    parser.add_argument("--workers", type=whole(1, 1024), default=1,
                         help="processes, each with --batch mixtures of its own in a step (CPU)")  # fmt: skip
-    parser.add_argument("--drawers", type=int, default=0,
+    parser.add_argument("--drawers", type=whole(0, 1024), default=0,
                         help="processes that draw mixtures ahead: a GPU waits for them otherwise")  # fmt: skip
-    parser.add_argument("--resume", action="store_true", help="go on from RUNS/latest.pt")
-    parser.add_argument("--from", dest="start", type=Path, help="start from the weights of this checkpoint")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--resume", action="store_true", help="go on from RUNS/latest.pt")
+    start.add_argument("--from", dest="start", type=Path,
+                       help="start from the weights of this checkpoint, its vectors found by their words")  # fmt: skip
     options = parser.parse_args(arguments)
-    if options.workers < 1 or (options.workers > 1 and options.device != "cpu"):
-        parser.error(f"--workers: expected 1 or more, on the CPU alone; got {options.workers} on {options.device}")
+    if options.workers > 1 and options.device != "cpu":
+        parser.error(f"argument --workers: expected 1 with --device {options.device}, got {options.workers}")
     if options.drawers and options.workers > 1:
-        parser.error(f"--drawers: expected 0 with several workers, who draw for themselves; got {options.drawers}")
+        parser.error(f"argument --drawers: expected 0 with several workers, who draw for themselves; "
+                     f"got {options.drawers}")  # fmt: skip
+    try:
+        options.config = config_of(options.core, options.sizes, "--sizes")
+    except BadInput as error:
+        parser.error(str(error))
     return options
 
 
@@ -295,7 +314,11 @@ def _corpus(options: argparse.Namespace) -> tuple[list[Recording], list[Recordin
 
 
 def train(options: argparse.Namespace, workers: Workers) -> None:
-    """The whole run of one worker."""
+    """The whole run of one worker.
+
+    Raises:
+        BadInput: what it begins with does not fit, or a recording is not media.
+    """
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
@@ -305,17 +328,10 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
     plan = Plan(
         minutes=options.minutes, batch=options.batch, questions=options.questions, rate=options.rate,
         seed=options.seed, soundfont=options.soundfont.name if options.soundfont else "", sing=options.sing,
+        began_from=options.start.name if options.start else "",
     )  # fmt: skip
-    config = CONFIGS[options.core](**options.sizes)
-    trainer = Trainer(QueriedSeparator(concepts, config), plan, options.device, workers)
-    if options.resume:
-        content = checkpoint.load(options.runs / "latest.pt")
-        if workers.leads:
-            tell_changes(content["plan"], asdict(plan))
-        trainer.restore(content)
-    elif options.start:
-        trainer.model.load_state_dict(checkpoint.build(checkpoint.load(options.start)).state_dict())
-        trainer.average = checkpoint.Average(trainer.model)
+    trainer = Trainer(QueriedSeparator(concepts, options.config), plan, options.device, workers)
+    begin(trainer, options)
     scenes = SceneMaker(recordings, store, Recipe())
     mixer = Mixer(store, scenes.length, concepts, banded=trainer.model.banded, device=options.device)
     drawing = Drawing(ExampleMaker(scenes, concepts, plan.questions, umbrellas(concepts)), plan.batch, plan.seed)
@@ -330,9 +346,36 @@ def train(options: argparse.Namespace, workers: Workers) -> None:
         run(trainer, batches, options.runs, small_validation(held_out, store), CLOCKS[options.clock])
 
 
+def begin(trainer: Trainer, options: argparse.Namespace) -> None:
+    """Give a new trainer what its run begins with.
+
+    Raises:
+        BadInput: see `beginning`.
+    """
+    content = beginning.open_beginning(options)
+    if content is None:
+        return
+    if options.resume:
+        beginning.require_words(options, content["concepts"], trainer.model.concepts)
+        trainer.plan = replace(trainer.plan, began_from=content["plan"].get("began_from", ""))
+        if trainer.workers.leads:
+            tell_changes(content["plan"], asdict(trainer.plan))
+        trainer.restore(content)
+        return
+    new, dropped = beginning.take_weights(trainer.model, checkpoint.build(content))
+    trainer.average = checkpoint.Average(trainer.model)
+    if trainer.workers.leads and (new or dropped):
+        logger.warning("words beside those of %s: new %s; dropped %s", options.start, new, dropped)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; returns the exit status."""
     options = parse(sys.argv[1:] if arguments is None else arguments)
+    return answer(COMMAND, lambda: _trained(options))
+
+
+def _trained(options: argparse.Namespace) -> int:
+    beginning.check(options)
     if options.workers > 1:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
         _corpus(options)  # decoded and made once: a worker may start no process of its own, and two would do it twice

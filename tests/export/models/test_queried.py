@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from engine.errors import BadInput
+from export.models.flat import FlatConfig
 from export.models.linear import LinearConfig
-from export.models.queried import CONFIGS, QueriedSeparator, core_name
+from export.models.queried import CONFIGS, QueriedSeparator, as_options, config_of, core_name
 
 
 def test_a_union_is_the_sum_of_its_concepts(model: QueriedSeparator) -> None:
@@ -29,3 +31,32 @@ def test_every_core_answers_many_questions(name: str) -> None:
 
 def test_the_default_is_the_linear_core() -> None:
     assert QueriedSeparator(["a"]).core.config == LinearConfig()
+
+
+def test_sizes_make_a_configuration_and_are_told_again() -> None:
+    assert config_of("linear", {}) == LinearConfig()
+    assert config_of("flat", {"hidden": 64, "bins": 480}) == FlatConfig(hidden=64)
+    assert as_options(LinearConfig()) == "--core linear"
+    assert as_options(FlatConfig(hidden=64)) == """--core flat --sizes '{"hidden": 64}'"""
+
+
+@pytest.mark.parametrize(
+    ("core", "sizes", "told"),
+    [
+        ("linear", {"widht": 64}, r"--sizes: expected an object with sizes of a linear core \(bins, width, "),
+        ("flat", {"width": 64}, r"sizes of a flat core \(bins, hidden, blocks, query\), got \{'width': 64\}"),
+        ("linear", [1], r"--sizes: expected an object .*, got \[1\]"),
+        ("linear", None, "--sizes: expected an object"),
+        ("linear", {"width": "a"}, r"--sizes\.width: expected 1 to 4096, got 'a'"),
+        ("linear", {"width": 0}, r"--sizes\.width: expected 1 to 4096, got 0"),
+        ("linear", {"width": -3}, r"--sizes\.width"),
+        ("linear", {"width": 1e9}, r"--sizes\.width"),
+        ("linear", {"blocks": True}, r"--sizes\.blocks"),
+        ("linear", {"bins": 481}, r"--sizes\.bins: expected 480, got 481"),
+        ("linear", {"blocks": 2, "free_blocks": 2}, r"--sizes\.free_blocks: expected fewer than the blocks, 2"),
+        ("deep", {}, r"core: expected one of flat, linear, got 'deep'"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(core: str, sizes: object, told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        config_of(core, sizes, "--sizes")

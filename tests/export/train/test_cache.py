@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from engine.errors import BadInput
 from export.train.cache import SampleStore, build_cache, decode, open_recordings
 from export.train.corpus import Recording
 from tests.export.conftest import recording
@@ -119,9 +120,33 @@ def test_processes_that_decode_at_once_leave_one_whole_cache(tmp_path: Path) -> 
 def test_what_cannot_be_decoded_leaves_nothing_half_done(tmp_path: Path) -> None:
     recordings = make(tmp_path / "data", "a.wav")
     (tmp_path / "data" / "a.wav").write_bytes(b"not a wave file")
-    with pytest.raises(av.FFmpegError, match=r"a\.wav"):
+    with pytest.raises(BadInput, match=r"a\.wav: expected a recording that FFmpeg can decode, got 'Invalid data"):
         build_cache(tmp_path / "data", recordings, tmp_path / "cache", workers=1)
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_pictures_without_sound_are_no_recording(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "silent.avi"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25, width=64, height=64, pix_fmt="yuv420p")
+        container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        container.mux(stream.encode(None))
+    with pytest.raises(BadInput, match=r"silent\.avi: .* got 'no sound in it'"):
+        decode(tmp_path / "silent.avi")
+
+
+def test_recordings_that_are_not_there_are_told_before_any_is_decoded(tmp_path: Path) -> None:
+    recordings = make(tmp_path / "data", "a.wav", "b.wav", "c.wav")
+    (tmp_path / "data" / "b.wav").unlink()
+    (tmp_path / "data" / "c.wav").unlink()
+    with pytest.raises(BadInput, match=r"data: expected the recordings of .*, got '2 missing: b\.wav, c\.wav'"):
+        build_cache(tmp_path / "data", recordings, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_cache_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("mine", encoding="utf-8")
+    with pytest.raises(BadInput, match="--cache: expected a folder that can be written"):
+        build_cache(tmp_path / "data", make(tmp_path / "data", "a.wav"), tmp_path / "cache")
 
 
 def test_a_cache_without_a_complete_part_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.errors import BadInput
 from export.models.queried import QueriedSeparator
 from export.train import checkpoint
 from export.train.batches import BatchMaker
@@ -22,8 +23,45 @@ def test_what_is_saved_comes_back(tmp_path: Path, model: QueriedSeparator) -> No
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     torch.save({"format": 99}, tmp_path / "x.pt")
-    with pytest.raises(ValueError, match="format 99"):
+    with pytest.raises(BadInput, match=r"x\.pt: expected a checkpoint of format 1, got 'format 99'"):
         checkpoint.load(tmp_path / "x.pt")
+
+
+def test_what_is_no_checkpoint_is_refused_by_name(tmp_path: Path, model: QueriedSeparator) -> None:
+    checkpoint.save(tmp_path / "whole.pt", Trainer(model, Plan()).content())
+    (tmp_path / "truncated.pt").write_bytes((tmp_path / "whole.pt").read_bytes()[:5000])
+    (tmp_path / "empty.pt").write_bytes(b"")
+    (tmp_path / "text.pt").write_text("hello\nworld\n", encoding="utf-8")
+    torch.save(torch.zeros(2), tmp_path / "tensor.pt")
+    (tmp_path / "folder.pt").mkdir()
+    for name in ("nowhere", "truncated", "empty", "text", "tensor", "folder"):
+        with pytest.raises(BadInput, match=rf"{name}\.pt: expected a checkpoint of export\.train\.separator"):
+            checkpoint.load(tmp_path / f"{name}.pt")
+
+
+@pytest.mark.parametrize("part", ["concepts", "config", "ema", "optimiser", "plan", "last_state"])
+def test_a_checkpoint_that_lacks_a_part_is_refused(tmp_path: Path, model: QueriedSeparator, part: str) -> None:
+    content = Trainer(model, Plan()).content()
+    checkpoint.save(tmp_path / "x.pt", {name: value for name, value in content.items() if name != part})
+    with pytest.raises(BadInput, match=rf"x\.pt: expected a checkpoint with {part}"):
+        checkpoint.load(tmp_path / "x.pt")
+
+
+def test_weights_of_another_model_are_refused(model: QueriedSeparator, flat_model: QueriedSeparator) -> None:
+    content, other = Trainer(model, Plan()).content(), Trainer(flat_model, Plan()).content()
+    with pytest.raises(BadInput, match="expected weights of its own core and concepts"):
+        checkpoint.build({**content, "ema": other["ema"]})
+    with pytest.raises(BadInput, match=r"checkpoint\.config\.width: expected 1 to 4096, got 0"):
+        checkpoint.build({**content, "config": {"width": 0}})
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_weight_that_is_no_number_is_named(model: QueriedSeparator, wrong: float) -> None:
+    checkpoint.require_finite(model.state_dict())
+    with torch.no_grad():
+        model.vectors[1, 2] = wrong
+    with pytest.raises(BadInput, match=r"weights\.vectors: expected finite numbers, got '1 of 80 NaN or infinite'"):
+        checkpoint.require_finite(model.state_dict())
 
 
 def test_a_compact_checkpoint_is_smaller_and_goes_on(

@@ -7,10 +7,11 @@ import pytest
 pytest.importorskip("onnx")
 pytest.importorskip("matplotlib")
 
+from export.models.linear import LinearConfig
 from export.models.queried import QueriedSeparator
 from export.train import checkpoint
 from export.train.cache import SampleStore
-from export.train.compare import compared, draw, streams_per_core
+from export.train.compare import compared, draw, main, quality, streams_per_core
 from export.train.corpus import Recording
 from export.train.separator import Plan, Trainer
 
@@ -30,3 +31,26 @@ def test_a_checkpoint_is_scored_timed_and_drawn(
     assert set(rows[0]["streams_per_core"]["cold"]) == {"1", "4", "8", "16"}
     draw(rows, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size < 150_000
+
+
+def test_only_classes_that_a_model_knows_are_compared(recordings: list[Recording], store: SampleStore) -> None:
+    model = QueriedSeparator(["cough", "rain"], LinearConfig(width=16, inner=16, blocks=2, query=8)).eval()
+    assert quality(model, recordings, store, count=1)["speech_db"] == 0.0
+
+
+def test_a_mistake_is_one_line_and_status_2(
+    model: QueriedSeparator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, good = tmp_path / "run.pt", tmp_path / "out"
+    checkpoint.save(run, Trainer(model, Plan()).content())
+    for checkpoints, data, out, told in (
+        (["/nope"], tmp_path, good, "/nope: expected a checkpoint"),
+        ([str(run)], Path("/nope"), good, "/nope/manifest.csv: expected a manifest"),
+        ([str(run)], tmp_path, Path("/nope/out"), "--out: expected a file in a folder that is there"),
+    ):
+        options = ["--data", str(data), "--cache", str(tmp_path / "cache"), "--out", str(out)]
+        assert main([*checkpoints, *options]) == 2
+        said = capsys.readouterr().err
+        assert told in said
+        assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]

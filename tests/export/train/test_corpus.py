@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import BadInput
 from export.train.corpus import (
     MAN,
     NAMELESS,
@@ -33,6 +34,38 @@ def test_a_manifest_is_read_with_its_concepts(tmp_path: Path) -> None:
     assert (voice.native_sr_hz, voice.seconds) == (16_000, 1.5)
     assert (balloon.label, balloon.concepts) == (NAMELESS, ())
     assert rain.concepts == ("rain",)
+
+
+ROW = "r.opus,rain,rain,x/y,CC0,train,,44100,2\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", r"manifest\.csv: expected a header with the columns file, class, .*, seconds, got ''"),
+        (HEADER.encode(), r"manifest\.csv: expected a row for each recording, got 'a header alone'"),
+        (b"file,class,caption\nr.opus,rain,rain\n", r"the columns source, .*, seconds, got 'file,class,caption'"),
+        (
+            (HEADER + ROW + ROW.replace("44100", "x")).encode(),
+            r"line 3, native_sr: .* whole number .*, got 'x'",
+        ),
+        ((HEADER + ROW.replace("44100", "1.5")).encode(), r"line 2, native_sr: expected a whole number above 0"),
+        ((HEADER + ROW.replace(",2", ",nan")).encode(), r"line 2, seconds: expected a number above 0, got 'nan'"),
+        ((HEADER + ROW.replace(",2", ",0")).encode(), r"line 2, seconds: expected a number above 0, got '0'"),
+        ((HEADER + "r.opus,rain\n").encode(), r"line 2: expected as many values as the header has, got \['r.opus'"),
+        ((HEADER + ROW.replace("CC0", "CC0,more")).encode(), r"line 2: expected as many values as the header has"),
+        (HEADER.encode() + b"\xff\xfe\n", r"manifest\.csv: expected CSV in UTF-8"),
+    ],
+)
+def test_a_manifest_that_cannot_be_used_is_refused_by_its_place(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "manifest.csv").write_bytes(content)
+    with pytest.raises(BadInput, match=told):
+        read_manifest(tmp_path)
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"nowhere/manifest\.csv: expected a manifest of recordings, got 'No such file"):
+        read_manifest(tmp_path / "nowhere")
 
 
 def test_woman_speaking_does_not_count_as_man_speaking(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import itertools
 import json
@@ -11,6 +12,7 @@ import pytest
 import soundfile
 import torch
 
+from engine.errors import BadInput
 from export.models.queried import QueriedSeparator
 from export.train import checkpoint, procedural
 from export.train.batches import BatchMaker
@@ -18,7 +20,7 @@ from export.train.cache import SampleStore
 from export.train.corpus import Recording
 from export.train.procedural.kind import Kind
 from export.train.scenes import SceneMaker
-from export.train.separator import Plan, Trainer, main, parse, rate_at, run, small_validation, tell_changes
+from export.train.separator import Plan, Trainer, begin, main, parse, rate_at, run, small_validation, tell_changes
 from tests.export.conftest import batch_maker
 
 PLAN = Plan(minutes=1.0, batch=3, rate=1e-3, bf16=False, log_every=2, save_every_s=15.0)
@@ -122,12 +124,30 @@ def test_what_is_planned_otherwise_after_a_resume_is_said(caplog: pytest.LogCapt
     assert caplog.messages == ["batch was 3 when this run began, and is 5 now"]
 
 
-@pytest.mark.parametrize("wrong", [["--workers", "0"], ["--workers", "2", "--drawers", "1"],
-                                   ["--workers", "2", "--device", "cuda"]])  # fmt: skip
-def test_workers_and_drawers_that_cannot_be(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(["--minutes", text] for text in ("0", "-1", "nan", "inf", "x")),
+        *(["--rate", text] for text in ("0", "-1", "nan")),
+        *([option, text] for option in ("--batch", "--questions", "--threads", "--workers") for text in ("0", "-1")),
+        ["--seed", "-1"], ["--seed", "1.5"], ["--drawers", "-1"],
+        ["--drawers", "1", "--workers", "2"], ["--workers", "2", "--device", "cuda"],
+        *(["--sizes", text] for text in ("{bad", '{"widht": 64}', "[1]", '{"width": "a"}', '{"width": 0}')),
+    ],
+)  # fmt: skip
+def test_values_that_cannot_be(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
         parse(["--data", "d", *wrong])
-    assert "expected" in capsys.readouterr().err
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert wrong[0] in said
+    assert "expected" in said
+
+
+def test_a_run_begins_in_one_way(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--data", "d", "--resume", "--from", "x.pt"])
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_the_command_line() -> None:
@@ -157,3 +177,53 @@ def test_two_workers_train_from_an_empty_cache(tmp_path: Path, monkeypatch: pyte
     assert content["concepts"] == ["alarm", "rain", "whistle"]
     assert main([*arguments, "--resume"]) == 0
     assert checkpoint.load(runs / "latest.pt")["steps"] == content["steps"] + 1
+
+
+def options_of(tmp_path: Path, *more: str) -> argparse.Namespace:
+    sizes = '{"width": 32, "inner": 32, "blocks": 2, "query": 16}'
+    return parse(["--data", str(tmp_path), "--runs", str(tmp_path), "--sizes", sizes, *more])
+
+
+def test_what_a_run_resumes_has_its_words(model: QueriedSeparator, tmp_path: Path) -> None:
+    began = Trainer(model, Plan(began_from="older.pt"))
+    checkpoint.save(tmp_path / "latest.pt", began.content())
+    again = Trainer(QueriedSeparator(model.concepts, model.core.config), Plan())
+    begin(again, options_of(tmp_path, "--resume"))
+    torch.testing.assert_close(again.model.vectors, model.vectors, rtol=0, atol=0)
+    assert again.plan.began_from == "older.pt"
+    renamed = ["sitar" if word == "rain" else word for word in model.concepts]
+    with pytest.raises(BadInput, match="new: sitar; gone: rain"):
+        begin(Trainer(QueriedSeparator(renamed, model.core.config), Plan()), options_of(tmp_path, "--resume"))
+
+
+def test_what_a_run_starts_from_is_taken_over_by_word(
+    model: QueriedSeparator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint.save(tmp_path / "older.pt", Trainer(model, Plan()).content())
+    trainer = Trainer(QueriedSeparator([*model.concepts[1:], "sitar"], model.core.config), Plan())
+    begin(trainer, options_of(tmp_path, "--from", str(tmp_path / "older.pt")))
+    torch.testing.assert_close(trainer.model.vectors[:-1], model.vectors[1:], rtol=0, atol=0)
+    torch.testing.assert_close(trainer.average.weights["vectors"], trainer.model.vectors.detach(), rtol=0, atol=0)
+    assert "new ['sitar']; dropped ['speech']" in caplog.messages[0]
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"], ["--from", "/nope.pt"], ["--workers", "2"]])
+def test_a_mistake_is_one_line_and_status_2(
+    tmp_path: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--data", str(tmp_path / "nowhere"), "--runs", str(tmp_path / "runs"), *more]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("python -m export.train.separator: error: ")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_is_there_is_left_alone(
+    model: QueriedSeparator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint.save(tmp_path / "latest.pt", Trainer(model, Plan()).content())
+    before = (tmp_path / "latest.pt").read_bytes()
+    assert main(["--data", str(tmp_path), "--runs", str(tmp_path)]) == 2
+    assert "latest.pt" in capsys.readouterr().err
+    assert (tmp_path / "latest.pt").read_bytes() == before
+    assert not (tmp_path / "log.jsonl").exists()
