@@ -7,15 +7,17 @@
   `things` and `agents` yield to both ("street" alone means traffic; "man" alone his voice, "man laughing" laughter).
 - `kinds`: words for several concepts ("animal", "weather"), or with `everything_but` for the complement ("noise").
 - `contained`: label → the wider label that includes it.
-- `words`: what the grammar needs, by role: `keep`, `only`, `remove`, `post_remove` ("music removed"), `not`, `flip`
-  ("except"), `everything`, `maybe_everything`, `split`, `context` (what follows says where or when, not what),
-  `filler`, `harmless` (adjectives), `place` (harmless beside a sound, unknown alone), `doing` (harmless beside
-  anything but an agent), `refused` (known to be no concept of ours).
+- `words`: what the grammar needs, by role: `keep`, `only`, `remove`, `cease` ("stop": also of what stands before it),
+  `clean` and `filter` (keep or remove, by what follows), `post_remove` ("music removed"), `off` and `out` (the same,
+  but not behind a verb), `lessened` (the same, but not before a sound: "softer"), `not`, `without`, `flip` ("except"),
+  `everything`, `maybe_everything`, `split`, `context` (what follows says where or when, not what), `filler`, `harmless`
+  (adjectives), `place` (harmless beside a sound, unknown alone), `doing` (harmless beside anything but an agent),
+  `refused` (known to be no concept of ours).
 - `neighbours`: what to suggest for sounds that people will ask for and we do not know.
 
 A word within a slip of the pen of one of these is read as that one, unless it is an English word itself (`english`).
 
-Nothing is read at import; the first call of `lexicon_for` costs about 70 ms, later ones a dictionary look-up.
+Nothing is read at import; the first call of `lexicon_for` reads the file, later ones are a dictionary look-up.
 """
 
 from __future__ import annotations
@@ -68,23 +70,55 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word as read: spelling and base form as the lexicon has them, and how sure that is (0: not a word of ours)."""
+    """A word as read: spelling and base form as the lexicon has them, and how sure that is (0: not a word of ours).
+
+    `typed` is the word as it stands in the prompt, but for case and accents.
+    """
 
     text: str
     base: str
     score: float
+    typed: str
+
+
+_BEFORE, _AFTER = r"(?<![^\s(\[,;:])", r"(?=[\"'“‘]?[^\W\d_])"
+"""Where a sign stands for a word: at the beginning of a word, not within or behind one."""
+
+_DETERMINER = r"(?:the|an?|that|this|those|these|my|your|his|her|our|their)\b"
+_SIGNS = tuple((re.compile(sign), words) for sign, words in (
+    (r"(?m)^[ \t]*-\s+", " "),  # a list, not a minus
+    (r"\s–\s|—|--+", f" {BOUNDARY} "),
+    (_BEFORE + r"[-−]\s*" + _AFTER, " minus "),
+    (_BEFORE + "[!~¬]+" + _AFTER, " minus "),
+    (_BEFORE + r"\+" + _AFTER, " keep "),
+    (r"\bw/o\b", " without "),
+    (r"\bw/(?=\s|\w)", " with "),
+    (rf"\b(?:quiet|duck) (?={_DETERMINER})", "mute "),  # verbs here
+    (rf"\bclean (?={_DETERMINER})", "clean up "),
+    (rf"\b{_DETERMINER} lower (?!{_DETERMINER})(?=[a-z])", "low "),  # no verb here
+    (r"\b(?:nobody|noone) (?=\w)", "no person "),
+    (r"[&+]", " and "),
+    (r"/", " or "),
+    (r"[’‘`´]", "'"),
+    (r"'s\b|'", ""),
+    (r"[,;:.!?|()\[\]\n]+", f" {BOUNDARY} "),
+))  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """`text` in lower case and without accents."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
 
 
 def fold(text: str) -> list[str]:
-    """Words of `text` in lower case without accents, articles and possessives; `BOUNDARY` for clause marks."""
-    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
-    text = re.sub(r"\bw/o\b", " without ", text)
-    text = re.sub(r"\bw/(?=\s|\w)", " with ", text)
-    text = re.sub(r"\b(?:quiet|duck) (?=(?:the|that|this|those|these|my)\b)", "mute ", text)  # a verb here
-    text = re.sub(r"[&+]", " and ", text)
-    text = re.sub(r"[’‘`´]", "'", text)
-    text = re.sub(r"'s\b|'", "", text)
-    text = re.sub(r"[,;:.!?/|()\[\]\n]+", f" {BOUNDARY} ", text)
+    """Words of `text` in lower case without accents, articles and possessives; `BOUNDARY` for clause marks.
+
+    A sign before a word stands for a word: "-music" is "minus music", "!dog" the same, "+speech" is "keep speech".
+    A hyphen within a word parts it; a dash between clauses is a clause mark.
+    """
+    text = plain(text)
+    for sign, words in _SIGNS:
+        text = sign.sub(words, text)
     return [word for word in re.sub(r"[^\w,]|_", " ", text).split() if word not in _ARTICLES]
 
 
@@ -103,6 +137,7 @@ class Lexicon:
         self.wider: Mapping[str, str] = data["contained"]
         self._neighbours = {w.replace(" ", ""): row["labels"] for row in data["neighbours"] for w in row["words"]}
         self._is_english = is_english
+        self._place = {label: (label in self.wider, place) for place, label in enumerate(self._concepts)}
         self._phrases: dict[str, str] = {}
         """Every phrase for a sound → name of its concept or kind; for suggestions."""
         folded = [(_words(phrase), entry) for phrase, entry in self._all_phrases(data["words"])]
@@ -142,17 +177,17 @@ class Lexicon:
 
     def _read(self, token: str) -> Word:
         if token in self._bases:
-            return Word(token, self._bases[token], 1.0)
+            return Word(token, self._bases[token], 1.0, token)
         if token in self._spelt:
-            return Word(token, token, _INFLECTED)
+            return Word(token, token, _INFLECTED, token)
         for base in bases_of(token):
             if base in self._bases:
-                return Word(base, self._bases[base], _INFLECTED)
+                return Word(base, self._bases[base], _INFLECTED, token)
         mended = self._speller.mended(token)
         if mended is None or self._is_english(token):  # asked last: the list of words is read on the first such call
-            return Word(token, token, 0.0)
+            return Word(token, token, 0.0, token)
         word, slips = mended
-        return Word(word, self._bases[word], 1.0 - slips / len(token))
+        return Word(word, self._bases[word], 1.0 - slips / len(token), token)
 
     def find(self, words: Sequence[Word], at: int) -> tuple[Entry, int, float] | None:
         """The longest phrase that begins at word `at`: what it is, its length in words, its score."""
@@ -183,13 +218,14 @@ class Lexicon:
 
         What `neighbours` says of it; then, where it is a label that is not known, its relatives; then by likeness, the
         best over all phrases of a label: 0.7 of the edit ratio and 0.3 of the shared words (one word: the edit ratio).
+        Of labels equally near (all, where nothing is like it) those that the lexicon begins with: speech, singing …
         """
         phrase = phrase[:100]
         joined = "".join(fold(phrase))
         ordered = [label for label in (*self._neighbours.get(joined, ()), *self._relatives(phrase)) if label in known]
         if len(dict.fromkeys(ordered)) < 3:
             likeness = self._suggestable.likeness(phrase)
-            ordered += sorted(sorted(known), key=lambda label: -likeness.get(label, 0.0))
+            ordered += sorted(sorted(known, key=self._place.__getitem__), key=lambda label: -likeness.get(label, 0.0))
         return tuple(dict.fromkeys(ordered))[:3]
 
     @cached_property
@@ -199,7 +235,7 @@ class Lexicon:
         return Suggestable({**meanings, **{label: (label,) for label in self._concepts}})
 
     def prepare(self) -> None:
-        """Build now what the first slip or unknown word would build (some 0.1 s), so that no hop has to wait for it."""
+        """Build now what the first slip or unknown word would build, so that no hop has to wait for it."""
         self.read("xqxqx")
         self._suggestable.likeness("xqxqx")
         self._is_english("xqxqx")

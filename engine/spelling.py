@@ -70,7 +70,8 @@ class Speller:
     def mended(self, token: str) -> tuple[str, int] | None:
         """The word that is meant by a misspelt one, and how many slips that is; None where nothing is near.
 
-        The nearest by edits and swaps: one in up to 7 letters (in 3, a swap only), two in longer words.
+        The nearest by edits and swaps: one in up to 7 letters (in 3, a swap only; in 4, no wrong letter: another word,
+        foreign or not, is always near), two in longer words.
 
         The first letter must be right, or swapped with the second: slips there are rare, and rhymes are many. Of two
         words equally near the one in more phrases is meant. Where none is so near, one that sounds alike is taken.
@@ -86,6 +87,8 @@ class Speller:
         near = process.extract(token, words, scorer=OSA.distance, score_cutoff=allowed, limit=None)
         if len(token) == 3:
             near = [found for found in near if sorted(found[0]) == sorted(token)]
+        elif len(token) == 4:
+            near = [found for found in near if len(found[0]) != 4 or sorted(found[0]) == sorted(token)]
         near = near or self._sounding_like(token)
         if not near:
             return None

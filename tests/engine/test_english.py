@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import engine.english
-from engine.english import english_words, is_english
+from engine.english import english_words, is_english, is_participle, is_quality
 
 
 def test_list_is_whole() -> None:
@@ -26,6 +26,34 @@ def test_words(word: str) -> None:
 @pytest.mark.parametrize("word", ["speach", "truk", "helecopter", "sirn", "vaccum", "thuner", "", "ﬁ"])
 def test_slips_are_no_words(word: str) -> None:
     assert not is_english(word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["clumsy", "scruffy", "noisiest", "loudest", "oddly", "gently", "happily", "basically", "colossal", "musical",
+     "original", "honest", "famous", "childish", "adorable", "massive", "coastal"],
+)  # fmt: skip
+def test_qualities(word: str) -> None:
+    assert is_quality(word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["hockey", "galaxy", "nobody", "xyzal", "university", "army", "forest", "hospital", "harvest", "topic", "vegetable",
+     "detective", "rely", "dog", "loud", ""],
+)  # fmt: skip
+def test_nouns_and_nonsense_are_no_qualities(word: str) -> None:
+    assert not is_quality(word)
+
+
+@pytest.mark.parametrize("word", ["scurrying", "handling", "weathered", "unidentified", "terrifying"])
+def test_participles(word: str) -> None:
+    assert is_participle(word)
+
+
+@pytest.mark.parametrize("word", ["building", "wedding", "pudding", "hundred", "symbols", "xyzzing", "ring", ""])
+def test_what_only_ends_like_one_is_no_participle(word: str) -> None:
+    assert not is_participle(word)
 
 
 def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,8 @@ def test_several_sources_are_joined(frame: str) -> None:
         ("dog minus rain", {"dog bark"}),
         ("I can't hear the man", {"man speaking"}),
         ("noise reduction", VOICE),
+        ("noise gate", VOICE),
+        ("voice isolation", VOICE),
         ("pull the violin out of the mix", {"strings"}),
         ("let the birds through", {"birds"}),
         ("a man speaks while a dog barks", {"man speaking", "dog bark"}),
@@ -145,6 +147,15 @@ def test_polarity_that_removes(prompt: str, labels: set[str]) -> None:
         ("singing a song", "singing"), ("a man giving a speech to a crowd", "man speaking"), ("fridge hum", "?"),
         ("air conditioner hum", "machine"), ("my uncle's birthday", "?"), ("the man in the kitchen", "man speaking"),
         ("wind chimes", "bell"), ("toilet flush", "water"), ("crow", "birds"), ("rooster crowing", "rooster"),
+        ("guest", "speech"), ("our guest tonight", "speech"), ("guest talking", "speech"), ("guest speaker", "speech"),
+        ("host and guest", "speech"), ("guests at a party", "crowd"), ("guest house", "?"), ("the anchor", "speech"),
+        ("pundit", "speech"), ("moderator", "speech"), ("co-host", "speech"), ("the panel", "speech"),
+        ("a correspondent", "speech"), ("speech enhancement", "speech"), ("vocal isolation", "singing"),
+        ("dialogue restoration", "speech"), ("dereverb the speech", "speech"), ("de-ess the dialogue", "speech"),
+        ("repair the dialogue", "speech"), ("emphasise the speech", "speech"), ("emphasize the speech", "speech"),
+        ("prioritise the siren", "siren"), ("telephone voice", "speech"), ("bass voice", "singing"),
+        ("baritone voice", "singing"), ("piano trolley", "?"), ("trolley car", "train"), ("tree bark", "?"),
+        ("the bark of a tree", "?"), ("bass drop", "bass"), ("garden gate", "door"),
     ],
 )  # fmt: skip
 def test_one_source(prompt: str, label: str) -> None:
@@ -163,6 +174,7 @@ def test_one_source(prompt: str, label: str) -> None:
         ("dogg", "dog bark"), ("thuner", "thunder"), ("vaccum cleaner", "vacuum cleaner"), ("fire truk", "siren"),
         ("fotsteps", "footsteps"), ("chruch bells", "bell"), ("keybord typing", "typing"), ("symbols cymbols", "?"),
         ("laffter", "laughter"), ("typeing", "typing"), ("vilon", "strings"), ("wisthle", "whistle"),
+        ("gato", "?"), ("Haus", "?"), ("Hahn", "?"), ("voix", "?"),
     ],
 )  # fmt: skip
 def test_slips_are_mended_and_score_less(slip: str, label: str) -> None:
@@ -207,6 +219,63 @@ def test_what_is_not_known_is_refused_with_three_suggestions(prompt: str) -> Non
     assert raised.value.prompt == prompt
     assert len(set(raised.value.suggestions)) == 3
     assert set(raised.value.suggestions) <= set(KNOWN)
+
+
+@pytest.mark.parametrize("word", ["hockey", "galaxy", "xyzal", "20rain", "university", "army", "pudding",
+                                  "frobbly", "forestry", "xyzzing", "blorped"])  # fmt: skip
+@pytest.mark.parametrize("frame", ["{} speech", "dog {}", "rain%{}"])
+def test_unknown_noun_is_not_dropped_for_its_ending(word: str, frame: str) -> None:
+    with pytest.raises(UnknownPrompt) as raised:
+        understand(frame.format(word), KNOWN)
+    assert raised.value.word == word
+
+
+@pytest.mark.parametrize("word", ["clumsy", "colossal", "scruffy", "noisiest", "oddly", "wonderful", "fluffiest",
+                                  "gigantic", "adorable", "oblivious", "nearest", "drastically", "terrifying",
+                                  "scurrying", "unidentified", "dynamic", "official"])  # fmt: skip
+def test_ordinary_adjective_is_dropped(word: str) -> None:
+    assert kept(f"the {word} dog") == {"dog bark"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "word"),
+    [
+        ("musique", None), ("bowling", None), ("bowling and rain", "bowling"), ("mic handling noise", "handling"),
+        ("rain, Müsique", "Müsique"), ("dog with Accordions", "Accordions"), ("the kitchens and rain", "kitchens"),
+    ],
+)  # fmt: skip
+def test_error_quotes_the_word_as_typed(prompt: str, word: str | None) -> None:
+    with pytest.raises(UnknownPrompt) as raised:
+        understand(prompt, KNOWN)
+    assert raised.value.word == word
+    assert repr(word or prompt) in str(raised.value)
+
+
+def test_error_quotes_the_word_for_a_concept_that_the_model_lacks() -> None:
+    with pytest.raises(UnknownPrompt) as raised:
+        understand("rain and the gentleman", ("rain", "dog bark", "speech", "siren"))
+    assert raised.value.word == "gentleman"
+    assert raised.value.suggestions[0] == "speech"
+
+
+def test_foreign_word_is_not_mended_into_another() -> None:
+    assert understand("Hund", KNOWN).labels == ("dog bark",)  # for "hound", not "hand"
+
+
+@pytest.mark.parametrize(
+    "prompt", [".", ",", "🐶", "狗", "only", "except", "keep", "mute it", "please stop", "quieter"]
+)
+def test_where_nothing_is_near_the_usual_is_suggested(prompt: str) -> None:
+    with pytest.raises(UnknownPrompt, match="nothing known") as raised:
+        understand(prompt, KNOWN)
+    assert raised.value.suggestions == ("speech", "singing", "laughter")
+
+
+@pytest.mark.parametrize("prompt", [None, 3, b"speech", ["speech"]])
+def test_prompt_that_is_no_text_is_bad_input(prompt: object) -> None:
+    with pytest.raises(BadInput, match="prompt: expected text, got") as raised:
+        understand(prompt, KNOWN)  # type: ignore[arg-type]
+    assert raised.value.field == "prompt"
 
 
 def test_suggestions_are_near() -> None:
@@ -292,6 +361,7 @@ WORDS = st.sampled_from(
         "dog", "cat", "speech", "music", "man", "woman", "noise", "animals", "speach", "barking", "singing",
         "accordion", "xyzzy", "everything", "rest", "else", "all", "but", "not", "no", "without", "except",
         "remove", "keep", "only", "just", "removed", "and", "with", "the", "in", "on", "of", "loud", "quickly",
+        "clean up", "filter", "off", "out", "stop", "quieter", "nobody", "to", "it", "-", "-rain", "+dog",
         ",", ".", "!",
     ]
 )  # fmt: skip
