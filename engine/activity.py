@@ -33,9 +33,9 @@ class LiveRules:
 
     begins_above: float = 0.55
     ends_below: float = 0.55
-    begin_hops: int = 8
+    begin_hops: int = 6
     end_hops: int = 35
-    audible_db: float = 25.0
+    audible_db: float = 22.0
     forgets_db: float = 0.01
     follows: float = 0.6
 
@@ -51,14 +51,14 @@ class FileRules:
     begins_above: float = 0.35
     ends_below: float = 0.3
     begin_hops: int = 8
-    end_hops: int = 35
+    end_hops: int = 40
     audible_db: float = 25.0
-    smooth_hops: int = 13
+    smooth_hops: int = 7
     level_hops: int = 7
     around_hops: int = 401
     shortest_hops: int = 20
-    sure_above: float = 0.65
-    unsure: float = 0.7
+    sure_above: float = 0.6
+    unsure: float = 0.6
 
 
 SURE, SURE_HOPS = 0.9, 15

@@ -125,7 +125,7 @@ def _scores(entries: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> 
     rates = [
         row["wrong_nearer"] for label, row in report["concepts"].items() if label in named and "wrong_nearer" in row
     ]
-    wrong = f"({100 * sum(rates) / len(rates):.0f} % where the concept is advertised)" if rates else ""
+    wrong = f"({100 * sum(rates) / len(rates):.1f} % where the concept is advertised)" if rates else ""
     umbrellas = "".join(f"| \"{name}\", all its members asked for at once | {_db(value)} dB |\n"
                         for name, value in report.get("umbrellas_db", {}).items())  # fmt: skip
     return f"""## Scores
@@ -143,7 +143,7 @@ is a little too good.
 | speech against steady noise | {noise} |
 | everything but speech | {_db(report["everything_but_speech_db"])} dB |
 | absent target, left over | {absent} dB of the input on average (median {median}) |
-| the wrong source nearer than the right one | {100 * report["all_classes"]["wrong_nearer"]:.0f} % {wrong} |
+| the wrong source nearer than the right one | {100 * report["all_classes"]["wrong_nearer"]:.1f} % {wrong} |
 {umbrellas}
 "man speaking" and "woman speaking" are heard against the other sex in half of their mixtures.
 

@@ -63,11 +63,13 @@ def evaluate(
                 "si_sdr_improvement_db": _rounded(means.get(concept)),
                 "standard_error_db": _rounded(_standard_error(all_classes.improvement_db.get(concept, []))),
                 "held_out_recordings": recordings[concept],
-                "wrong_nearer": _rounded(all_classes.wrong_nearer([concept])) if concept in means else None,
+                "wrong_nearer": _rounded(all_classes.wrong_nearer([concept]), 4) if concept in means else None,
             }
             for concept in model.concepts
         },
-        "all_classes": {name: _rounded(value) for name, value in all_classes.summary().items()},
+        "all_classes": {
+            name: _rounded(value, 4 if name == "wrong_nearer" else 2) for name, value in all_classes.summary().items()
+        },
         "absent_median_db": _rounded(float(np.median(all_classes.absent_db))) if all_classes.absent_db else None,
         "everything_but_speech_db": _rounded(_mean(all_classes.rest_improvement_db.get(SPEECH, []))),
         "speech_against_noise_db": {
@@ -109,8 +111,8 @@ def _standard_error(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+def _rounded(value: float | None, digits: int = 2) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def table(report: dict[str, Any]) -> str:
