@@ -30,7 +30,9 @@ def test_the_model_hears_the_mid_signal_and_its_mask_is_laid_on_both_channels(bu
     masked = isolated(with_one_mask(bundle, (0.5, 0.5)), both, PROMPT)
     mid = isolated(bundle, np.asarray(both.mean(axis=0, keepdims=True), np.float32), PROMPT)
     assert np.abs(mid).max() > 0.01
-    assert np.abs(masked.mean(axis=0) - mid[0]).max() < 1e-4
+    # Not to the last bit: the mid is rounded elsewhere, and a last bit may be a step of 1/127 in the 8-bit graph.
+    error, level = (float(np.sqrt(np.mean(np.square(own)))) for own in (masked.mean(axis=0) - mid[0], mid[0]))
+    assert error < 1e-2 * level
     assert np.abs(masked - isolated(bundle, both, PROMPT)).max() > 0.01
 
 
