@@ -2,7 +2,7 @@
 
 Batched over the slots of all streams: one transform each way and one graph call per group of works with the same
 number of hops. The transform of a stream is made once, however many targets ask for it. Each channel of a stereo stream
-has a mask and a state of its own: that scores 0.5 to 0.8 dB better than one mask made from the mid signal
+has a mask and a state of its own: that scores 0.6 to 0.7 dB better than one mask made from the mid signal
 (`benchmarks/stereo.py`), for a second row in the graph.
 """
 
