@@ -22,7 +22,7 @@ from benchmarks import report
 from benchmarks.load import Load, Outcome, Plan, go_first_on
 from benchmarks.server_process import ServerProcess, running_server
 from engine.bundle import find_bundle
-from engine.config import hops_per_call
+from engine.config import hops_per_call, latency_of
 from engine.frames import Samples
 from engine.spec import AudioSpec, load_spec
 
@@ -114,8 +114,9 @@ def summary(
 
 
 def latency_s(asked: argparse.Namespace, audio: AudioSpec) -> float:
-    """Algorithmic latency with the hop asked for: each hop of the model's beyond the first comes on top."""
-    return audio.latency_s + (hops_per_call(asked.hop_ms, audio) - 1) * audio.hop_s
+    """Algorithmic latency with the hop asked for, without resampling."""
+    hops = hops_per_call(asked.hop_ms, audio)
+    return latency_of(audio, audio.sample_rate, audio.sample_rate, hops).algorithmic_ms / 1000
 
 
 def growth(memory: list[tuple[float, float]], seconds: float) -> float | None:

@@ -9,11 +9,8 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import BadInput, CallerError
-from engine.lexicon import lexicon_for
 from engine.phrase import understand
-from tests.engine.test_phrase_strangers import meant
-
-KNOWN = lexicon_for().concepts
+from tests.engine.phrase_lines import KNOWN, check_line
 
 CLEANED_OR_FILTERED = """
 clean up the dialogue|speech
@@ -206,14 +203,7 @@ LINES = [
 
 @pytest.mark.parametrize("line", LINES)
 def test_polarity(line: str) -> None:
-    prompt, expected = line.replace("\\n", "\n").split("|")
-    if expected == "?":
-        with pytest.raises(CallerError):
-            understand(prompt, KNOWN)
-        return
-    concepts = understand(prompt, KNOWN)
-    assert concepts.inverted == expected.startswith("!")
-    assert set(concepts.labels) == meant(expected)
+    check_line(line.replace("\\n", "\n"), CallerError)
 
 
 @pytest.mark.parametrize("prompt", ["everything with dog", "everything and the dog", "speech and everything else"])
