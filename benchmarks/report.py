@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from engine.errors import BundleError, CallerError
+from engine.bundle import find_bundle
+from engine.spec import load_spec
+from export import command_line
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -35,12 +37,14 @@ def options(doc: str | None) -> argparse.ArgumentParser:
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Call a benchmark's `main` and end the process; a flag or folder that cannot be is one line and status 2."""
-    try:
-        sys.exit(main())
-    except (CallerError, BundleError) as error:
-        print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
-        sys.exit(2)
+    """Call a benchmark's `main` and end the process; what stops it is one line, status 2 for a flag or folder that
+    cannot be."""
+    sys.exit(command_line.answer(Path(sys.argv[0]).stem, main, mark=""))
+
+
+def require_torch() -> None:
+    """Where a benchmark is entered that measures torch's models: without torch it ends with one line, status 2."""
+    command_line.require_torch(Path(sys.argv[0]).stem, "sam-audio", mark="")
 
 
 def percentiles(seconds: ArrayLike, scale: float = 1e3, digits: int = 3) -> dict[str, float]:
@@ -75,6 +79,16 @@ def machine() -> dict[str, Any]:
     }
 
 
+def bundle_of(model: str) -> str:
+    """Name and version of the bundle that was measured: a result tells nothing of the ones that follow.
+
+    Raises:
+        BundleError: `model` is none.
+    """
+    spec = load_spec(find_bundle(model))
+    return f"{spec.name} {spec.version}"
+
+
 def _version(distribution: str) -> str | None:
     try:
         return metadata.version(distribution)
@@ -90,6 +104,7 @@ def finish(name: str, result: Mapping[str, Any], asked: argparse.Namespace) -> N
         "command": command,
         "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
         "machine": machine(),
+        **({"bundle": bundle_of(asked.model)} if "model" in asked else {}),
         **result,
     }
     line = json.dumps(record, ensure_ascii=False)

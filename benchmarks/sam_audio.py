@@ -29,10 +29,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks import report
+
+if __name__ == "__main__":
+    report.require_torch()
+
 import onnxruntime as ort
 import torch
 
-from benchmarks import report
 from benchmarks.sam_audio_sizes import RELEASED, config_of, floor_of
 from export.models.sam_audio.codec import DECODER_CONTEXT, ENCODER_CONTEXT
 from export.sam_audio.modes import MODES

@@ -15,6 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import report
+
+if __name__ == "__main__":
+    report.require_torch()
+
 import numpy as np
 import onnxruntime as ort
 import torch

@@ -27,10 +27,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import report
+
+if __name__ == "__main__":
+    report.require_torch()
+
 import numpy as np
 from scipy.io import wavfile
 
-from benchmarks import report
 from benchmarks.sam_audio_checkpoint import write_checkpoint, write_t5
 from benchmarks.sam_audio_sizes import config_of, floor_of
 from engine.programs.flow_solver import EVALUATIONS

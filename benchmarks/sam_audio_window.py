@@ -17,11 +17,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import report
+
+if __name__ == "__main__":
+    report.require_torch()
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks import report
 from benchmarks.sam_audio_sizes import config_of, floor_of, random_codec, random_field
 from export.models.sam_audio.codec import Codec
 from export.models.sam_audio.config import SamAudioConfig

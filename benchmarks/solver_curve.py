@@ -29,10 +29,14 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmarks import report
+
+if __name__ == "__main__":
+    report.require_torch()
+
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import report
 from benchmarks.gaussian_flow import GaussianFlow, gain_of_one
 from benchmarks.sam_audio_sizes import RELEASED, config_of, floor_of
 from engine.bundle import Bundle, load_bundle

@@ -5,8 +5,8 @@ What `benchmarks.webrtc_loopback` measures beside our server: `python -m benchma
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
 from typing import Any
 
 import uvicorn
@@ -15,6 +15,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from export.command_line import whole
 
 
 class Echo(MediaStreamTrack):
@@ -68,12 +70,15 @@ async def ready(request: Request) -> Response:
 
 def main() -> None:
     """Serve."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("port", type=whole(1, 65535), metavar="PORT", help="of 127.0.0.1, where it listens")
+    port = parser.parse_args().port
     routes = [
         Route("/v1/whip", publish, methods=["POST"]),
         Route("/v1/sessions/{name}", delete, methods=["DELETE"]),
         Route("/readyz", ready),
     ]
-    config = uvicorn.Config(Starlette(routes=routes), port=int(sys.argv[1]), log_level="warning")
+    config = uvicorn.Config(Starlette(routes=routes), port=port, log_level="warning")
     asyncio.run(uvicorn.Server(config).serve())
 
 

@@ -15,9 +15,12 @@ from engine.separator import Stretch
 from engine.spans import NOTHING_KNOWN, OFF, ON, Moments
 from engine.spec import AudioSpec
 
+_NO_SOUND = np.zeros(0, np.float32)
+
 
 class ActivityEvents:
-    """One gate for each target.
+    """One gate for each target, and a new one where its words change: what it knew of the old ones (that they sounded,
+    how loud they were) says nothing of the new.
 
     Args:
         audio: lengths of the model.
@@ -30,10 +33,13 @@ class ActivityEvents:
         self._record, self._hop_s = record, audio.grain / audio.sample_rate
         self._hop, self._model_rate, self._output_rate = audio.grain, audio.sample_rate, output_rate
         self._gates: dict[str, ActivityGate] = {}
+        self._lanes: dict[str, Lane] = {}
+        """What each gate has watched so far."""
 
     def follow(self, names: Iterable[str]) -> None:
         """Watch the targets `names`; those watched before keep their state."""
         self._gates = {name: self._gates.get(name) or ActivityGate(self._hop_s) for name in names}
+        self._lanes = {name: lane for name, lane in self._lanes.items() if name in self._gates}
 
     def of(self, plan: Plan, stretch: Stretch, base: int, moments: Moments | None) -> list[Activity]:
         """What changed in a stretch of a segment that begins at output pts `base`."""
@@ -42,6 +48,7 @@ class ActivityEvents:
             return found
         hops = stretch.count // self._hop
         for name, lane in plan.lanes.items():
+            found += self._old_words_end(name, lane, stretch, base)
             # "Everything but speech" has no activity of its own: the model tells of the speech.
             if lane.slot is None or lane.concepts.inverted or lane.slot not in stretch.active:
                 continue
@@ -51,10 +58,28 @@ class ActivityEvents:
             if self._record is not None:
                 self._record.add(name, probability, power, self._hop_s)
             for hop, state in self._gates[name].changes(probability, power):
-                pts = max(stretch.pts + hop * self._hop, 0)
-                at = converted_count(pts, self._model_rate, self._output_rate)
-                found.append(Activity(name, state, base + at, _level_db(stretch.outputs[lane.slot])))
+                at = self._placed(stretch.pts + hop * self._hop, base)
+                found.append(Activity(name, state, at, _level_db(stretch.outputs[lane.slot])))
         return found
+
+    def _old_words_end(self, name: str, lane: Lane, stretch: Stretch, base: int) -> list[Activity]:
+        """Begin anew where the target was of other words before, and end what sounded of them."""
+        past, self._lanes[name] = self._lanes.get(name), lane
+        if past is lane or past is None or _words(past) == _words(lane):
+            return []
+        gate, self._gates[name] = self._gates[name], ActivityGate(self._hop_s)
+        if not gate.active:
+            return []
+        left = _NO_SOUND if past.slot is None else stretch.outputs.get(past.slot, _NO_SOUND)
+        return [Activity(name, "end", self._placed(stretch.pts, base), _level_db(left))]
+
+    def _placed(self, pts: int, base: int) -> int:
+        """Output pts of a model pts."""
+        return base + converted_count(max(pts, 0), self._model_rate, self._output_rate)
+
+
+def _words(lane: Lane) -> tuple[tuple[str, ...], bool]:
+    return lane.concepts.labels, lane.concepts.inverted
 
 
 def _informed(probability: NDArray[np.float32], lane: Lane, moments: Moments | None) -> NDArray[np.float32]:

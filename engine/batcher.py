@@ -4,6 +4,9 @@ It never waits to fill a batch: under light load every hop goes alone, under hea
 the last step go together. Files and jobs wait behind live work, and while any live session is there one step of theirs
 may cost at most a fifth of a hop.
 
+New targets hear the last second before they sound: a hundred hops at once. These wait behind everybody's hops too, or
+one session that asks for something else again and again would make all others late.
+
 A program that needs many graph calls for its works is not waited for: a step makes one of them (`runs`), and between
 two of them whatever another program has ready goes first, unless the run is late itself; then they take turns.
 """
@@ -38,6 +41,12 @@ that all others fall behind too. The earliest deadlines go first, the rest goes 
 
 JOB_SHARE = 0.2
 """Part of a hop's time that a step of a file may take while something is live."""
+
+PRIMING_SHARE = 0.4
+"""The same of a step in which new targets hear the past."""
+
+PRIMING_WAITS_S = 0.25
+"""How much later than a hop the past of new targets is due: on a server that is late itself its turn must come too."""
 
 LOAD_OVER_S = 1.0
 
@@ -179,7 +188,7 @@ class Batcher:
             self._ready[session] = None
 
     def _gather(self, touched: dict[Session, None]) -> dict[Work, Session]:
-        live: list[tuple[float, int, Session]] = []
+        live: list[tuple[float, bool, int, Session]] = []
         jobs: list[Session] = []
         one_lane, busy = self._one_lane, [run.lane for run in self._runs if run.live]
         for session in list(self._ready):
@@ -188,14 +197,23 @@ class Batcher:
             elif session.config.live:
                 lane = self._own if one_lane else self._lanes[session]
                 if lane not in busy:
-                    live.append((session.due_s + lane.hop_s, len(live), session))
+                    primes = session.priming
+                    due_s = session.due_s + lane.hop_s + primes * PRIMING_WAITS_S
+                    live.append((due_s, primes, len(live), session))
             else:
                 jobs.append(session)
         if live:
             live.sort()
-            lane = self._lanes[live[0][2]]
-            first = [session for _, _, session in live if one_lane or self._lanes[session] is lane]
-            return self._works(lane, self._alone(first), touched, LIVE_HOPS, lane.affordable(STEP_SHARE))
+            _, priming, _, session = live[0]
+            lane = self._lanes[session]
+            # Hops and the past apart: what the past costs would be added to the hops' delay.
+            first = [
+                session
+                for _, primes, _, session in live
+                if primes is priming and (one_lane or self._lanes[session] is lane)
+            ]
+            share = PRIMING_SHARE if priming else STEP_SHARE
+            return self._works(lane, self._alone(first), touched, LIVE_HOPS, lane.affordable(share))
         if self._runs:
             return {}
         if jobs and self._live:
@@ -232,7 +250,7 @@ class Batcher:
             if rows >= MOST_ROWS or left < 1:
                 break
             try:
-                work = session.next_work(int(min(most_hops, left)))
+                work = session.next_work(int(min(most_hops, max(left / max(session.graph_rows, 1), 1))))
             except Exception as error:
                 session.failed = _fault(error)
                 touched[session] = None

@@ -49,6 +49,10 @@ class BadInput(CallerError):
         self.got = shown
         self._value = got
 
+    def called(self, field: str) -> BadInput:
+        """The same mistake, in a value that the caller knows as `field`."""
+        return BadInput(field, self.expected, self._value)
+
     def within(self, place: str) -> BadInput:
         """The same mistake, in a value that is part of what stands at `place`."""
         return BadInput(f"{place}.{self.field}", self.expected, self._value)
@@ -107,13 +111,13 @@ class NoCapacity(WinnowError):
 
     Args:
         reason: what is full.
-        retry_after_s: when asking again makes sense, in seconds.
+        retry_after_s: when asking again makes sense, in seconds; None: the engine cannot know, whoever serves does.
     """
 
     code = "no_capacity"
     retryable = True
 
-    def __init__(self, reason: str, retry_after_s: float = 5.0) -> None:
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
 

@@ -85,7 +85,12 @@ _BEFORE, _AFTER = r"(?<![^\s(\[,;:])", r"(?=[\"'“‘]?[^\W\d_])"
 """Where a sign stands for a word: at the beginning of a word, not within or behind one."""
 
 _DETERMINER = r"(?:the|an?|that|this|those|these|my|your|his|her|our|their)\b"
+_DENYING = r"(?:not|instead of|in place of|rather than)"
+_MODAL = r"(?:should|must|can|could|may|will|would|wants?|needs?|likes?) "
 _SIGNS = tuple((re.compile(sign), words) for sign, words in (
+    (r"^\W*(?:no[\s,.!]+)*no\s*[,.!]+\s*(?=\w)", " "),  # "no, the woman"
+    (rf"^\W*(?:no )+(?={_DETERMINER}.*(?<!but )\b{_DENYING} {_DETERMINER})", " "),  # "no the woman, not the man"
+    (rf"^\W*({_DENYING} {_DETERMINER} \w+) (?={_DETERMINER})", rf" \1 {BOUNDARY} "),  # "not the man the woman"
     (r"(?m)^[ \t]*-\s+", " "),  # a list, not a minus
     (r"\s–\s|—|--+", f" {BOUNDARY} "),
     (_BEFORE + r"[-−]\s*" + _AFTER, " minus "),
@@ -93,13 +98,19 @@ _SIGNS = tuple((re.compile(sign), words) for sign, words in (
     (_BEFORE + r"\+" + _AFTER, " keep "),
     (r"\bw/o\b", " without "),
     (r"\bw/(?=\s|\w)", " with "),
-    (rf"\b(?:quiet|duck) (?={_DETERMINER})", "mute "),  # verbs here
+    (rf"\b(?:quiet|duck|hold) (?={_DETERMINER})", "mute "),  # verbs here
+    (r"\bwatch (?:out )?for\b", "look for"),  # no clock
     (rf"\bclean (?={_DETERMINER})", "clean up "),
     (rf"\b{_DETERMINER} lower (?!{_DETERMINER})(?=[a-z])", "low "),  # no verb here
+    (r"\b(?:the|an?) louder (?=[a-z])", "loud "),  # these describe, without an article they ask
+    (r"\b(?:the|an?) (?:quieter|softer) (?=[a-z])", "quiet "),
+    (rf"\b(?:nobody|no ?one) (?=(?:to |{_MODAL})*(?:hear|want|need)s?\b)", "dont "),
     (r"\b(?:nobody|noone) (?=\w)", "no person "),
+    (r"(?<=\w)-less\b", " free"),
     (r"[&+]", " and "),
     (r"/", " or "),
     (r"[’‘`´]", "'"),
+    (r"\bwhat(?:ever)?(?: is not| are not| isn'?t| aren'?t|'s not)\b", "everything except "),
     (r"'s\b|'", ""),
     (r"[,;:.!?|()\[\]\n]+", f" {BOUNDARY} "),
 ))  # fmt: skip

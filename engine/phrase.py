@@ -15,8 +15,9 @@ import re
 from collections.abc import Collection, Sequence
 
 from engine.concepts import ConceptSet
+from engine.english import is_english
 from engine.errors import BadInput, UnknownPrompt
-from engine.lexicon import BOUNDARY, Lexicon, Word, fold, lexicon_for, plain
+from engine.lexicon import BOUNDARY, SOUND, Lexicon, Word, fold, lexicon_for, plain
 from engine.phrase_reader import PhraseReader, Unread
 
 _PARTICLES = frozenset(("out", "away", "off", "up", "down", "through"))
@@ -24,6 +25,7 @@ _FARTHEST = 12
 """Words between a verb and its particle."""
 _FROM = Word("from", "from", 1.0, "of")
 """In "take X out of Y", what follows is where X is heard."""
+_SURE = 0.9
 _BOUNDARY = Word(BOUNDARY, BOUNDARY, 1.0, BOUNDARY)
 
 LONGEST_PROMPT = 2000
@@ -48,7 +50,7 @@ def understand(prompt: str, known: Collection[str]) -> ConceptSet:
     if len(prompt) > LONGEST_PROMPT:
         raise BadInput("prompt", f"at most {LONGEST_PROMPT} characters", f"{len(prompt)} characters")
     lexicon, tokens = lexicon_for(known), fold(prompt)
-    words = [_BOUNDARY if token == BOUNDARY else lexicon.read(token) for token in tokens]
+    words = [word for token in tokens for word in _read(lexicon, token)]
     reader = PhraseReader(lexicon, _gathered(lexicon, words), frozenset(known))
     try:
         concepts = reader.result()
@@ -62,6 +64,18 @@ def understand(prompt: str, known: Collection[str]) -> ConceptSet:
         left = "out" if concepts.inverted else "to keep"
         raise BadInput("prompt", f"words that leave a sound {left}", prompt)
     return concepts
+
+
+def _read(lexicon: Lexicon, token: str) -> tuple[Word, ...]:
+    """A word, or two: "drumless" is "drum free", unless English has the word."""
+    if token == BOUNDARY:
+        return (_BOUNDARY,)
+    word, stem = lexicon.read(token), lexicon.read(token.removesuffix("less"))
+    found = lexicon.find([stem], 0) if stem.text != word.text and word.score < 1.0 and stem.score >= _SURE else None
+    if found is None or is_english(token):
+        return (word,)
+    # No slip for another form of it ("echoless", "echoes").
+    return (stem, lexicon.read("free")) if found[0].role == SOUND else (Word(token, token, 0.0, token),)
 
 
 def _as_typed(words: str, prompt: str) -> str:
@@ -84,6 +98,8 @@ def _gathered(lexicon: Lexicon, words: Sequence[Word]) -> list[Word]:
             verb = gathered[verb_at]
             listed = listed or verb.text == "and"
             if verb.text in _PARTICLES or (verb.text == BOUNDARY and not listed):
+                if verb_at and at - verb_at > 1 and lexicon.pair(gathered[verb_at - 1], word) is not None:
+                    _said_again(gathered, verb_at - 1, at)
                 break
             pair = lexicon.pair(verb, word)
             if pair is None:
@@ -94,3 +110,13 @@ def _gathered(lexicon: Lexicon, words: Sequence[Word]) -> list[Word]:
                     gathered[at + 1] = _FROM
             break
     return gathered
+
+
+def _said_again(words: list[Word], verb_at: int, particle_at: int) -> None:
+    """Say the verb again for its second particle: "turn the voices up and [turn down] the music"."""
+    between = [word.text for word in words[verb_at:particle_at]]
+    if BOUNDARY in between or "and" not in between:
+        return
+    again = verb_at + between.index("and")
+    words[again] = words[verb_at]
+    words.insert(again + 1, words.pop(particle_at))

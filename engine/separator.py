@@ -99,6 +99,8 @@ class Separator:
         """A work that was under way when the coming slots changed: it says nothing of the present ones of that name."""
         self._joins_at = self._next
         """The coming slots join no hop before this one."""
+        self._calm_until = self._next
+        """Nor before this one: the last hop that ran the slots of two plans is to be followed by one that does not."""
 
     @property
     def received(self) -> int:
@@ -118,7 +120,9 @@ class Separator:
     def prepare(self, slots: Sequence[int]) -> int:
         """Let `slots` hear the last second, then run beside the present ones for one hop (`Stretch.joined`).
 
-        Without slots only that one joint hop is arranged. A second call before that hop replaces the first.
+        Without slots only that one joint hop is arranged. A second call before that hop replaces the first. Of two
+        hops in a row only one runs slots of two plans: whoever asks for others all the time costs half as much again,
+        and not twice as much, which admission leaves room for.
 
         Returns:
             pts (model rate) of that joint hop.
@@ -126,7 +130,7 @@ class Separator:
         hurried, self._pending = self._pending, True
         self._coming = tuple(slots)
         self._overtaken = self._under_way
-        self._joins_at = self._earliest_joint()
+        self._joins_at = max(self._earliest_joint(), self._calm_until if self._coming else self._next)
         if hurried and self._must_prime:
             # Whoever changes its mind again and again must not stop what sounds: hops behind the newest go first.
             behind = self._available() - (self._joins_at - self._next) // self._hop - self._least
@@ -159,7 +163,7 @@ class Separator:
     @property
     def ready(self) -> bool:
         """Whether `next_work` would return one."""
-        return self._under_way is None and (self._available() >= self._least or self._priming or self._leading)
+        return self._under_way is None and (self._available() >= self._least or self.priming or self._leading)
 
     @property
     def _leading(self) -> bool:
@@ -167,7 +171,7 @@ class Separator:
         return self._next < 0 and self._least > 1 and self._available() > 0
 
     @property
-    def _priming(self) -> bool:
+    def priming(self) -> bool:
         """Whether coming slots have still to hear some of the past, and their turn has come."""
         return self._pending and self._primed < self._joins_at <= self._next
 
@@ -187,7 +191,7 @@ class Separator:
         slots, pts = self.slots, self._next
         if self._leading:
             available = min(available, -self._next // self._hop)
-        if self._priming:
+        if self.priming:
             slots, pts = self._coming, self._primed
             available = min((self._joins_at - self._primed) // self._hop, PRIMING_HOPS)
         elif self._next < self._joins_at:  # hops that go before, and a work that was taken back
@@ -254,8 +258,10 @@ class Separator:
         joined = self._pending and work.pts >= self._joins_at and work.slots == (*self.slots, *self._coming)
         if joined:
             self._pending = False
-            self._coming = ()
         self._next = work.pts + work.hops * self._hop
+        if joined and self._coming:
+            self._coming = ()
+            self._calm_until = self._next + self._least * self._hop
         cut = max(-work.pts, 0)
         if cut >= work.hops * self._hop and not joined:
             return None

@@ -110,6 +110,11 @@ class Session:
         return self._closed or self.failed is not None or not self._segment.separator.ready
 
     @property
+    def priming(self) -> bool:
+        """Whether its next work lets new slots hear the past, and gives no sound."""
+        return self._segment.separator.priming
+
+    @property
     def due_s(self) -> float:
         """Clock time at which the next hop was due."""
         return self._segment.separator.due_s
@@ -192,17 +197,21 @@ class Session:
 
     # --- targets ----------------------------------------------------------------------------------------------
 
-    def update(self, targets: tuple[Target, ...]) -> int:
+    def update(self, targets: tuple[Target, ...], room: int | None = None) -> int:
         """Replace or add targets by id; crossfaded over one hop, new ones have heard the last second.
+
+        Args:
+            targets: new ones, or with the id of a present one.
+            room: rows of the graph that it may take beside `graph_rows`; None: as many as the model has slots for.
 
         Returns:
             pts (output rate) from which it holds.
 
         Raises:
-            BadInput, UnknownPrompt, NoCapacity: as the constructor; the session is then unchanged.
+            BadInput, UnknownPrompt, NoCapacity: as the constructor, or no room; the session is then unchanged.
         """
         merged = {target.id: target for target in (*self.targets, *targets)}
-        pts = self._change(tuple(merged.values()))
+        pts = self._change(tuple(merged.values()), room)
         self._caution(targets)
         return pts
 
@@ -223,11 +232,11 @@ class Session:
             raise BadInput("targets", "at least one target left (end the session to stop all)", list(ids))
         return self._change(rest)
 
-    def _change(self, targets: tuple[Target, ...]) -> int:
+    def _change(self, targets: tuple[Target, ...], room: int | None = None) -> int:
         if self._closed:
             raise EngineFault("the session is closed")
         check_config(replace(self.config, targets=targets))
-        self._targets.change(targets)
+        self._targets.change(targets, None if room is None else room // self.config.channels)
         self._activity.follow(name for name in self._targets.indices if name != TAKEN)
         segment = self._segment
         segment.separator.hint_of = self._hints(segment.start)

@@ -84,17 +84,22 @@ class Targets:
             if name not in self.indices:
                 self._add(name)
 
-    def change(self, targets: tuple[Target, ...]) -> None:
+    def change(self, targets: tuple[Target, ...], free_slots: int | None = None) -> None:
         """Make a coming plan for `targets`, replacing one that has not come yet.
 
+        Args:
+            targets: all of them, checked; at least one.
+            free_slots: slots that may be taken beside those that the newest plan has; None: no limit of ours.
+
         Raises:
-            BadInput, UnknownPrompt, NoCapacity: as the constructor; nothing is changed then.
+            BadInput, UnknownPrompt, NoCapacity: as the constructor, or too few slots are free; nothing is changed.
         """
         plans = (self.plan, self.newest)
         present = {
             _listening(lane): lane.slot for plan in plans for lane in plan.all_lanes if lane.slot is not None
         }  # fmt: skip
-        coming = self._planned(targets, present)
+        most = None if free_slots is None else len(self.newest.slots) + free_slots
+        coming = self._planned(targets, present, most)
         dropped, self.coming = self.coming, coming
         if dropped is not None:
             self._close(set(dropped.slots) - set(self.plan.slots) - set(coming.slots))
@@ -115,13 +120,20 @@ class Targets:
         """A target's track has ended; returns its index, which is not used again."""
         return self.indices.pop(name)
 
-    def _planned(self, targets: tuple[Target, ...], present: Mapping[_Listening, int]) -> Plan:
+    def _planned(
+        self, targets: tuple[Target, ...], present: Mapping[_Listening, int], most_slots: int | None = None
+    ) -> Plan:
         # Understand every prompt first, so that a wrong one leaves no slot open.
         wanted = [
             _lane(target, understood(target, self._bundle.vocabulary), course_of(target.spans)) for target in targets
         ]
         adds_up = self._residual and len(targets) > 1 and self._bundle.vocabulary.parts_add_up
         unions = _unions(wanted) if self._residual and len(targets) > 1 and not adds_up else []
+        needed = len({_listening(lane) for lane in (*wanted, *unions) if lane.concepts.matches})
+        if most_slots is not None and needed > most_slots:
+            beside = " and the residual" if unions else ""
+            wish = f"{len(targets)} target{'s' * (len(targets) > 1)}{beside}"
+            raise NoCapacity(f"{wish} would need {needed} separations at once, and there is room for {most_slots}")
         slots = dict(present)
 
         def listening(lane: Lane) -> Lane:

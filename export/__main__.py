@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.errors import BadInput
 from engine.spec import DEFAULT_MODEL, MODELS_FOLDER, NAME_PATTERN, load_spec
-from export.command_line import answer, require_folder
+from export.command_line import answer, require_folder, require_torch
 from export.sam_audio import command as sam_audio
 
 COMMAND = "winnow export"
@@ -148,6 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
     if options.run is sam_audio.run:
         return sam_audio.run(options)
+    require_torch(f"{COMMAND} {options.name}")
     import torch
 
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")

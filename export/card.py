@@ -98,8 +98,10 @@ def _flat(config: FlatConfig) -> str:
 
 
 def _linear(config: LinearConfig) -> str:
+    phase = f",\nand how far the phase of each of the lowest {config.phase_bins} bins went on since the last hop"
+    phases = phase if config.phase_bins else ""
     return f"""**Network.** Power in {BANDS} bands (50 Hz wide to 4.8 kHz, then 100, 200, 800) → |X|^0.3 over a slow
-mean of the stream's level: this hop, the last one, and a slow mean of each band (one second) → Linear
+mean of the stream's level: this hop, the last one, and a slow mean of each band (one second){phases} → Linear
 → {config.blocks} × [norm → gated linear recurrence({config.width}) → + input; norm → gated MLP({config.inner})
 → + input] → norm → Linear → sigmoid: a real gain per band. The recurrence is minGRU's, h ← h + z (c - h) with
 z and c from the input alone (Feng et al. 2024); block and gates are Griffin's (De et al. 2024). The query scales and
@@ -202,7 +204,7 @@ def _limits() -> str:
 - Labels of the data came from file names and were corrected by hand in part (`export/train/corpus.py`).
 - A mask of real gains at 20 ms cannot part two sources in one bin: voices over voices and chords over chords stay hard.
 - Stereo: each channel is masked by itself, as a mono stream would be; where a sound comes from is no cue to the model.
-- A short training: its learning curve was still rising (`export/train/RUNS.md`)."""
+- How far more of the same training would carry, and what it lacks: the learning curve in `export/train/RUNS.md`."""
 
 
 def _mixtures(run: Mapping[str, Any]) -> int:
@@ -211,20 +213,27 @@ def _mixtures(run: Mapping[str, Any]) -> int:
 
 
 def _recipe(run: Mapping[str, Any], config: Config, report: Mapping[str, Any], bundled: str) -> str:
-    """The commands that made the bundle, DIR being the folder of the recordings."""
+    """The commands that made the bundle, DIR being the folder of the recordings, BEFORE that of what it began from."""
     plan, workers = run["plan"], run.get("workers", 1)
     trained = [f"--minutes {plan['minutes']:g}", as_options(config)]
     trained += [f"--{name} {plan[name]}" for name in ("batch", "questions", "rate", "seed") if name in plan]
     trained += [f"--workers {workers}"] * (workers > 1) + ["--sing"] * bool(plan.get("sing"))
-    trained += [f"--{option} {plan[name]}" for option, name in (("soundfont", "soundfont"), ("from", "began_from"))
-                if plan.get(name)]  # fmt: skip
+    trained += ["--compile"] * bool(plan.get("compiled"))
+    taken = (("--soundfont ", "soundfont"), ("--from BEFORE/", "began_from"))
+    trained += [f"{option}{plan[name]}" for option, name in taken if plan.get(name)]
+    made = "train-runs/latest.pt"
+    averaged = ""
+    if run.get("averaged"):
+        averaged = f"""
+    python -m export.train.average BEFORE/{plan["began_from"]} {made} --out mean.pt"""
+        made = "mean.pt"
     evaluated = f"""
-    python -m export.train.evaluate --checkpoint train-runs/latest.pt --data DIR \\
+    python -m export.train.evaluate --checkpoint {made} --data DIR \\
         --per-concept {report.get("per_concept", 40)} --json scores.json"""
     scores = " --scores scores.json" if report else ""
     return f"""    python -m export.train.separator --data DIR --runs train-runs \\
-        {" ".join(trained)}{evaluated if report else ""}
-    python -m export bundle --checkpoint train-runs/latest.pt --data DIR{scores} \\
+        {" ".join(trained)}{averaged}{evaluated if report else ""}
+    python -m export bundle --checkpoint {made} --data DIR{scores} \\
         {bundled}"""
 
 
@@ -232,13 +241,15 @@ def _training(run: Mapping[str, Any], name: str, recipe: str) -> str:
     workers = run.get("workers", 1)
     core_hours = workers * (run.get("cpu_s") or 1.3 * run["elapsed_s"]) / 3600
     energy_wh = core_hours * WATTS_PER_CORE
+    began_from = run["plan"].get("began_from")
+    before = " (BEFORE: a folder with that file out of `git log -- export/train/checkpoints`)" if began_from else ""
     return f"""## Training
 
 The last run, on top of those that `export/train/RUNS.md` tells of: {run["steps"]:,} steps of {_mixtures(run)} mixtures
 of 2 s (workers: {workers}, each with a thread for the network in bfloat16 and one for mixing), on two cores shared with
 other work: {core_hours:.2f} core hours as the processes counted them, about {energy_wh:.0f} Wh if a core takes
 {WATTS_PER_CORE:.0f} W (a guess for a datacentre CPU). Trials that were thrown away are not counted. Again, from the
-repository's root:
+repository's root{before}:
 
 {recipe}
 

@@ -1,4 +1,4 @@
-"""What the commands of export share: the values that options may have, and how a mistake is told."""
+"""What the commands of export share: the values that options may have, and how a mistake is told (benchmarks too)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,51 @@ import math
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from engine.errors import BadInput, BundleError, CallerError, WinnowError
+from export.errors import MissingDependency
 
 FAILED, CALLERS_FAULT = 1, 2
 
 
-def answer(command: str, work: Callable[[], int]) -> int:
-    """Exit status of `work`. What stops it is one line on standard error: 2 where the caller can put it right (as
-    argparse answers), 1 where the disk failed or a graph is not its model's. A fault of ours keeps its traceback."""
+def answer(command: str, work: Callable[[], int | None], mark: str = "error: ") -> int:
+    """Exit status of `work`, whose None is 0. What stops it is one line on standard error, after `command` and `mark`:
+    2 where the caller can put it right (as argparse answers), 1 where the disk failed or a graph is not its model's. A
+    fault of ours keeps its traceback."""
     try:
-        return work()
+        return work() or 0
     except (WinnowError, OSError) as error:
-        print(f"{command}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{command}: {mark}{' '.join(str(error).split())}", file=sys.stderr)
         return CALLERS_FAULT if isinstance(error, CallerError | BundleError) else FAILED
+
+
+def require_torch(command: str, extra: str = "export", mark: str = "error: ") -> None:
+    """Where `command` is entered, before it imports torch: go on where that is installed.
+
+    Raises:
+        SystemExit: status 2; what is missing has been said in one line.
+    """
+
+    def look() -> None:
+        if find_spec("torch") is None:
+            raise MissingDependency("torch", "this command", extra)
+
+    if status := answer(command, look, mark):
+        raise SystemExit(status)
+
+
+class HelpFormat(argparse.RawDescriptionHelpFormatter):
+    """The description as it stands, and after each option what holds where it is not given, if that is something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        said = action.help or ""
+        nothing = action.default is None or action.default is False or action.default in (argparse.SUPPRESS, {})
+        if nothing or "default:" in said:
+            return action.help
+        return f"{said} (default: %(default)s)"
 
 
 def whole(least: int, most: float = math.inf) -> Callable[[str], int]:

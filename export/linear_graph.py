@@ -19,6 +19,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from export.graph import MICROSOFT, Float32, GraphWriter, Shape, array, described, finished
+from export.models import phase
 from export.models.bands import BAND_OF_BIN, BANDS, GROUPS
 from export.models.linear import COMPRESSION, FLOOR, KEPT, LANES, LinearBlock, LinearCore
 
@@ -94,13 +95,17 @@ class _Network:
         slow = [self._name(name) for name in ("old_bands", "old_levels", "old_weights")]
         filled = [self._name("slow_fill")] if width > BANDS + 2 * LANES else []
         last = [self._name("last_bands"), self._name("spare")]
+        low = config.phase_bins
+        past = [self._name("last_real"), self._name("last_imaginary")] if low else []
+        past_fill = [self._name("low_fill")] if low and width > 2 * low else []
         used = [config.width] * config.blocks
         fills = [self._name(f"fill_{index}") for index in range(config.blocks)] if width > config.width else []
         sizes = _interleaved(used, [width - config.width] * len(fills)) + _tail_sizes(width)
-        self._split("state", _interleaved(firsts, fills) + slow + filled + last, sizes)
-        features, relative_level, remembered = self._features([*slow, last[0]])
+        sizes += [low] * len(past) + [width - 2 * low] * len(past_fill)
+        self._split("state", _interleaved(firsts, fills) + slow + filled + last + past + past_fill, sizes)
+        features, relative_level, remembered = self._features([*slow, last[0], *past])
         modulation = self._modulation()
-        x = self._linear(features, "bands_in", core.bands_in)
+        x = self._linear(features, "bands_in", self._weights_in())
         level_in = self._weight("level_in", array(core.level_in.weight)[:, 0])
         level = self._node("Mul", [relative_level, level_in], "levels")
         x = self._node("Add", [x, level], "heard")
@@ -112,7 +117,7 @@ class _Network:
             lasts.append(hidden)
         self._heads(self._modulated(x, modulation[-1], "out"))
         # what fills up a row was zero and stays so
-        tail = [*remembered[:3], *filled, remembered[3], last[1]]
+        tail = [*remembered[:3], *filled, remembered[3], last[1], *remembered[4:], *past_fill]
         self._node("Concat", _interleaved(lasts, fills) + tail, "state_out", axis=-1)
 
     # --- small parts
@@ -176,8 +181,9 @@ class _Network:
 
     # --- parts of the network, as `export/models/linear.py` has them
 
-    def _band_power(self) -> str:
-        """`spectrum [B, T, bins, 2]` → `[T, B, bands]` (one hop: `[B, bands]`)."""
+    def _band_power(self) -> tuple[str, str]:
+        """`spectrum [B, T, bins, 2]` → `[T, B, bands]` (one hop: `[B, bands]`), and the bins that are bands of their
+        own, `[T, B, 2 · bins]`, real and imaginary parts in turn."""
         lead = [0] if self.hopwise else [0, 0]
         flat = self._weight(f"flat{self.mark}", [*lead, 2 * len(BAND_OF_BIN)], np.int64)
         if self.hopwise:
@@ -192,11 +198,50 @@ class _Network:
             shape = self._weight(f"group_shape_{index}{self.mark}", [*lead, count, 2 * width], np.int64)
             parts = self._node("Reshape", [groups[index], shape], f"parts_{index}")
             sums.append(self._node("ReduceSumSquare", [parts], f"sums_{index}", axes=[-1], keepdims=0))
-        return self._node("Concat", sums, "power", axis=-1)
+        return self._node("Concat", sums, "power", axis=-1), groups[0]
+
+    def _advance(self, low: str, now: str, past: list[str]) -> tuple[list[str], list[str]]:
+        """`export.models.phase.advance` of `low [T, B, 2 · bins]` after the parts `past`, each `[B, bins]`: cosines and
+        sines as long as the magnitudes `now` (their sign is left to the weights, see `_weights_in`), and the parts that
+        are past after it."""
+        bins = self.core.config.phase_bins
+        real, imaginary = (self._every(low, at, 2 * bins, 2, f"low_{at}") for at in (0, 1))
+        real_before, last_real = self._before(real, past[0], "real")
+        imaginary_before, last_imaginary = self._before(imaginary, past[1], "imaginary")
+        # (a + bi)(c - di) = (ac + bd) + (bc - ad)i
+        products = [
+            self._node("Mul", [one, other], f"phase_product_{number}")
+            for number, (one, other) in enumerate(
+                [(real, real_before), (imaginary, imaginary_before), (imaginary, real_before), (real, imaginary_before)]
+            )
+        ]
+        turned = [
+            self._node("Add", products[:2], "turned_real"),
+            self._node("Sub", products[2:], "turned_imaginary"),
+        ]
+        squares = [self._node("Mul", [part, part], f"turned_square_{number}") for number, part in enumerate(turned)]
+        floored = self._node("Add", [squares[0], self._weight("no_phase", phase.TINY)], "turned_floored")
+        root = self._node("Sqrt", [self._node("Add", [floored, squares[1]], "turned_power")], "turned_length")
+        wanted = self._node("Div", [self._every(now, 0, bins, 1, "now_low"), root], "wanted_length")
+        advance = [self._node("Mul", [part, wanted], f"advance_{number}") for number, part in enumerate(turned)]
+        return advance, [last_real, last_imaginary]
+
+    def _every(self, value: str, first: int, stop: int, step: int, name: str) -> str:
+        """Of the last axis `first`, `first + step`, … below `stop`."""
+        axes = [self._weight(f"at_{at}", [at], np.int64) for at in (first, stop, -1, step)]
+        return self._node("Slice", [value, *axes], name)
+
+    def _weights_in(self) -> nn.Linear:
+        """`bands_in` for phases that were not set against what a bin's centre turns by."""
+        layer = copy.deepcopy(self.core.bands_in)
+        with torch.no_grad():
+            layer.weight[:, 3 * BANDS :] *= phase.turns(self.core.config.phase_bins).repeat(2)
+        return layer
 
     def _features(self, old: list[str]) -> tuple[str, str, list[str]]:
-        """Features, the level over its slow mean, and the four pieces of state that follow `old`."""
-        floored = self._node("Add", [self._band_power(), self._weight("floor", FLOOR)], "floored")
+        """Features, the level over its slow mean, and the pieces of state that follow `old`."""
+        power, low = self._band_power()
+        floored = self._node("Add", [power, self._weight("floor", FLOOR)], "floored")
         log_power = self._node("Log", [floored], "log_power")
         half = self._weight("half_compression", 0.5 * COMPRESSION)
         magnitude = self._node("Exp", [self._node("Mul", [log_power, half], "log_magnitude")], "magnitude")
@@ -213,27 +258,29 @@ class _Network:
         now = self._node("Mul", [magnitude, self._lane(gains, "gain")], "now")
         band_sums, last_sums = self._slow_mean(now, old[0], "bands_sum")
         slow_bands = self._node("Div", [band_sums, self._lane(weights, "weight")], "means")
-        before, last_now = self._before(now, old[3])
-        stacked = self._node("Concat", [now, before, slow_bands], "stacked", axis=-1)
-        features = self._node("Sub", [stacked, self._weight("one", 1.0)], "features")
+        before, last_now = self._before(now, old[3], "bands")
+        advance, lows = self._advance(low, now, old[4:]) if old[4:] else ([], [])
+        stacked = self._node("Concat", [now, before, slow_bands, *advance], "stacked", axis=-1)
+        centre = np.repeat([1.0, 0.0], [3 * BANDS, 2 * self.core.config.phase_bins])
+        features = self._node("Sub", [stacked, self._weight("centre", centre)], "features")
         relative = self._lane(self._node("Sub", [level, slow_level], "relative_lanes"), "relative_level")
-        return features, relative, [last_sums, last_levels, last_weights, last_now]
+        return features, relative, [last_sums, last_levels, last_weights, last_now, *lows]
 
     def _lane(self, value: str, name: str) -> str:
         """The first of the lanes, all of which are the same."""
         self._split(value, [self._name(name), self._name(f"{name}_others")], [1, LANES - 1])
         return self._name(name)
 
-    def _before(self, now: str, before: str) -> tuple[str, str]:
-        """The bands one hop earlier, and `[B, bands]` of the last hop."""
+    def _before(self, now: str, before: str, name: str) -> tuple[str, str]:
+        """`now [T, B, n]` one hop earlier, and `[B, n]` of the last hop."""
         if self.hopwise:
             return before, now
         axis = self._weight("first_axis", [0], np.int64)
-        first = self._node("Unsqueeze", [before, axis], "before_first_hop")
-        joined = self._node("Concat", [first, now], "with_before", axis=0)
+        first = self._node("Unsqueeze", [before, axis], f"{name}_before_first_hop")
+        joined = self._node("Concat", [first, now], f"{name}_with_before", axis=0)
         start, stop = self._weight("from_0", [0], np.int64), self._weight("to_last", [-1], np.int64)
-        earlier = self._node("Slice", [joined, start, stop, axis], "before")
-        final = self._node("Gather", [now, self._weight("last_index", -1, np.int64)], "last_now", axis=0)
+        earlier = self._node("Slice", [joined, start, stop, axis], f"{name}_before")
+        final = self._node("Gather", [now, self._weight("last_index", -1, np.int64)], f"{name}_last", axis=0)
         return earlier, final
 
     def _modulation(self) -> list[_Film]:

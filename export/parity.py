@@ -51,10 +51,12 @@ def _example_state(core: Core, batch: int, rng: np.random.Generator) -> npt.NDAr
     rows, width = core.config.state_shape
     if isinstance(core, FlatCore):
         return rng.uniform(-0.5, 0.5, (rows, batch, width)).astype(np.float32)
-    power = torch.from_numpy(rng.exponential(1e-2, (batch, 5, core.config.bins)).astype(np.float32))
+    noise = torch.from_numpy(0.07 * rng.standard_normal((batch, 5, core.config.bins, 2)).astype(np.float32))
     zeros = torch.zeros(batch, 5, 2)
     with torch.no_grad():
-        state = core(power, torch.ones(batch, core.config.query), zeros, torch.zeros(rows, batch, width))[2]
+        state = core(
+            torch.view_as_complex(noise), torch.ones(batch, core.config.query), zeros, torch.zeros(rows, batch, width)
+        )[2]
     return _to_graph(core, state)
 
 
@@ -73,10 +75,10 @@ def _to_core(core: Core, state: torch.Tensor) -> torch.Tensor:
 def by_torch(core: Core, feeds: Arrays) -> Arrays:
     """The three outputs by the torch model."""
     tensors = {name: torch.from_numpy(value) for name, value in feeds.items()}
-    power = tensors["spectrum"].square().sum(-1)
-    hint = tensors["hint"][:, None].expand(-1, power.shape[1], -1)
+    spectrum = torch.view_as_complex(tensors["spectrum"])
+    hint = tensors["hint"][:, None].expand(-1, spectrum.shape[1], -1)
     with torch.no_grad():
-        logits, active, state = core(power, tensors["query"], hint, _to_core(core, tensors["state"]))
+        logits, active, state = core(spectrum, tensors["query"], hint, _to_core(core, tensors["state"]))
     return {
         "mask": torch.sigmoid(logits).numpy(),
         "active": torch.sigmoid(active).numpy(),

@@ -313,7 +313,7 @@ def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; then drain and return.
 
     Raises:
-        SystemExit: the server could not start; the reason was logged.
+        SystemExit: status 3, the server could not start; the reason was logged.
     """
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from engine.errors import BadInput, BundleError, CallerError, WinnowError
 
@@ -28,9 +29,26 @@ DEFAULT_SERVER = "ws://127.0.0.1:8000"
 CALLERS_FAULT, OUR_FAULT, INTERRUPTED = 2, 1, 130
 _CLIENT_CLOSE_CODES = range(4400, 4500)
 
+
+class _Commands(TyperGroup):
+    """The commands; what is wrong with an option's value is told with the value."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            from pydantic import ValidationError
+
+            if isinstance(error.__cause__, ValidationError):
+                error.message += f", got {error.__cause__.errors()[0]['input']!r}"
+            raise
+
+
 app = typer.Typer(
     name="winnow",
-    help="Name a sound, hear it alone: live within 40 ms, and for files.",
+    cls=_Commands,
+    help="Name a sound, hear it alone: live, 20 ms behind, and for files.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -52,6 +70,9 @@ Watermark = Annotated[
     int | None,
     typer.Option(help="For a model that marks its sound (SAM Audio): the mark, 0 to 65535.", show_default=False),
 ]
+_FLAG_OF = {"reranking_candidates": "candidates", "video": "file"}
+"""Fields of what `separate` calls, where its own flags have other names."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -74,7 +95,7 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Name a sound, hear it alone: live within 40 ms, and for files."""
+    """Name a sound, hear it alone: live, 20 ms behind, and for files."""
 
 
 @app.command(epilog=_example("winnow serve --port 9000", "WINNOW_API_KEYS=… winnow serve --host 0.0.0.0"))
@@ -91,9 +112,20 @@ def serve(
     ] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Ceiling over the measured capacity.")] = None,
     log_level: Annotated[str | None, typer.Option(help="critical, error, warning, info or debug.")] = None,
+    api_keys_file: Annotated[
+        Path | None, typer.Option(help="File of API keys, one a line, in place of WINNOW_API_KEYS.")
+    ] = None,
+    token_secret_file: Annotated[
+        Path | None, typer.Option(help="File of what tokens are signed with, in place of WINNOW_TOKEN_SECRET.")
+    ] = None,
+    turn_secret_file: Annotated[
+        Path | None, typer.Option(help="File of the TURN servers' secret, in place of WINNOW_TURN_SECRET.")
+    ] = None,
 ) -> None:
-    """Start the server. Every flag can be set as WINNOW_…; a flag wins. API keys come by WINNOW_API_KEYS alone, the
-    secret that tokens are signed with by WINNOW_TOKEN_SECRET (none: tokens hold for this process)."""
+    """Start the server. Every flag can be set as WINNOW_…; a flag wins. Secrets come by a file or by WINNOW_API_KEYS
+    and WINNOW_TOKEN_SECRET (none: tokens hold for this process), and never by the command line. Exit status: 2 for
+    flags that cannot be read, 3 where it does not start with them (no such model or hop, a port that is taken): its log
+    says why."""
     from streaming.app import serve as run
     from streaming.settings import Settings
 
@@ -107,6 +139,9 @@ def serve(
         "hop_ms": _milliseconds(hop),
         "max_sessions": max_sessions,
         "log_level": log_level,
+        "api_keys": None if api_keys_file is None else ",".join(_lines_in(api_keys_file, "api_keys_file")),
+        "token_secret": _secret_in(token_secret_file, "token_secret_file"),
+        "turn_secret": _secret_in(turn_secret_file, "turn_secret_file"),
     }
     run(Settings(**{name: value for name, value in flags.items() if value is not None}))  # type: ignore[arg-type]
 
@@ -156,22 +191,27 @@ def separate(
         if bundle.provider_note:
             _errors().print(bundle.provider_note, style="yellow", markup=False, highlight=False)
         pictures = None
-        if mask_video is not None:
-            pictures = opened.enter_context(MaskedPictures(file, mask_video, "hide" if mask_hides else "target"))
-        report = separate_file(
-            file,
-            prompt,
-            bundle=bundle,
-            folder=output,
-            residual=residual,
-            kind=format_.lower(),
-            spans=spans,
-            video=video,
-            predict_spans=predict_spans,
-            pictures=pictures,
-            reranking_candidates=candidates,
-            progress=tell,
-        )
+        if mask_video is not None and not bundle.vocabulary.sees:
+            raise BadInput("mask_video", "none: this model sees no pictures", str(mask_video))
+        try:
+            if mask_video is not None:
+                pictures = opened.enter_context(MaskedPictures(file, mask_video, "hide" if mask_hides else "target"))
+            report = separate_file(
+                file,
+                prompt,
+                bundle=bundle,
+                folder=output,
+                residual=residual,
+                kind=format_.lower(),
+                spans=spans,
+                video=video,
+                predict_spans=predict_spans,
+                pictures=pictures,
+                reranking_candidates=candidates,
+                progress=tell,
+            )
+        except BadInput as error:
+            raise error.called(_FLAG_OF.get(error.field, error.field)) from error
     if as_json:
         print(json.dumps(report.as_json()))
     else:
@@ -187,7 +227,13 @@ def separate(
 def live(
     prompt: Annotated[
         list[str],
-        typer.Option("--prompt", "-p", help='What to keep, in words ("dog and siren" for both).', show_default=False),
+        typer.Option(
+            "--prompt",
+            "-p",
+            help='What to keep, in words ("dog and siren" for both).',
+            show_default=False,
+            metavar="<str>",  # a list only so that a second one is refused, and not silently the one that holds
+        ),
     ],
     server: Annotated[str, typer.Option("--server", "-s", help="The server's address.")] = DEFAULT_SERVER,
     input_: Annotated[str, typer.Option("--input", "-i", help="FILE (in real time), - (raw PCM), or mic.")] = "mic",
@@ -200,6 +246,9 @@ def live(
     model: Annotated[str, typer.Option("--model", "-m", help="The server's model.")] = "default",
     api_key_file: Annotated[
         Path | None, typer.Option(help="File that holds the API key (a key has no place in a command line).")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File that holds a short-lived token, for who has no key (POST /v1/tokens).")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -217,7 +266,8 @@ def live(
         channels=channels,
         encoding=encoding,
         model=model,
-        api_key=_key_in(api_key_file),
+        api_key=_secret_in(api_key_file, "api_key_file"),
+        token=_secret_in(token_file, "token_file"),
     )
     told = None if as_json else lambda text: _errors().print(text, highlight=False)
     totals = run_live(order, told)
@@ -325,13 +375,27 @@ def _milliseconds(text: str | None) -> float | None:
         raise BadInput("hop", "a length in milliseconds, as 20ms", text) from error
 
 
-def _key_in(path: Path | None) -> str | None:
+def _secret_in(path: Path | None, field: str) -> str | None:
     if path is None:
         return None
+    lines = _lines_in(path, field)
+    if len(lines) != 1:
+        raise BadInput(field, "a file of one line", f"{path}: {len(lines)} lines")
+    return lines[0]
+
+
+def _lines_in(path: Path, field: str) -> list[str]:
+    """The lines of a file of secrets that are not empty. What is in it is never shown."""
     try:
-        return path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise BadInput("api_key_file", "a file that can be read", f"{path}: {error.strerror}") from error
+        raise BadInput(field, "a file that can be read", f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise BadInput(field, "a file of text", str(path)) from None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:  # an empty file of keys must not open a server to everybody
+        raise BadInput(field, "a file with something in it", str(path))
+    return lines
 
 
 def _exit_code(error: WinnowError) -> int:

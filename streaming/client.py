@@ -10,6 +10,8 @@ what was on its way in either direction is sent again, from the last seconds. Wh
 or one that was started again) a new one takes over from the first sample that was not answered, its first hop says
 `discontinuity`, and `pts` goes on counting what was sent.
 
+What is wished for meanwhile (`update`, `remove`) is told to the server once it is there again, in the order of asking.
+
 Nothing waits for ever: connecting, sending, an update and the end each have a limit, and both directions are bounded.
 Whoever does not read for long loses the connection, as with any other cause.
 """
@@ -37,7 +39,7 @@ from streaming.client_hops import Hop, Totals
 from streaming.client_question import Question
 from streaming.client_receiving import Receiver
 from streaming.client_sending import SEND_S, Sender
-from streaming.client_wire import Disconnected, live_url, server_error, wire_target
+from streaming.client_wire import ConnectionLost, Disconnected, live_url, server_error, wire_target
 from streaming.errors import Refusal
 from streaming.media import Encoding, known_encoding
 
@@ -112,7 +114,11 @@ class LiveClient:
         self._reader: asyncio.Task[None] | None = None
         self._catching_up: asyncio.Task[None] | None = None
         self._hops: asyncio.Queue[Hop | None] = asyncio.Queue(_INBOX_MESSAGES)
-        self._question = Question()
+        self._question = Question(self._say, self._connected)
+        self._news = asyncio.Event()
+        """There is a connection, or there will be none."""
+        self._news.set()
+        self._resumed: dict[str, Any] = {}
         self._failure: WinnowError | None = None
         self._ending = False
         self._end_said = False
@@ -144,6 +150,7 @@ class LiveClient:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
         await self._hang_up()
+        self._part()
         if self._hops.full():
             self._hops.get_nowait()
         self._hops.put_nowait(None)
@@ -189,25 +196,32 @@ class LiveClient:
     # --- wishes -----------------------------------------------------------------------------------------------
 
     async def update(self, targets: Sequence[Target]) -> dict[str, Any]:
-        """Replace or add targets by id; gives the server's `updated`.
+        """Replace or add targets by id; gives the server's `updated`. While the connection is broken it waits.
 
         Raises:
             UnknownPrompt, NoCapacity, Refusal: it says no, and the session goes on as it was.
-            Disconnected: no answer.
+            Disconnected: no answer, and no connection in `reconnect_s`.
         """
-        message = {"type": "update", "targets": [wire_target(one) for one in targets]}
-        answer = await self._question.ask(message, self._say)
+        answer = await self._question.ask({"type": "update", "targets": [wire_target(one) for one in targets]})
         self._targets.update({target.id: target for target in targets})
         return answer
 
     async def remove(self, ids: Sequence[str]) -> dict[str, Any]:
-        """End targets; gives the server's `updated`.
+        """End targets; gives the server's `updated`, or `resumed` where that was lost with the connection. While the
+        connection is broken it waits.
 
         Raises:
             Refusal: it says no.
-            Disconnected: no answer.
+            Disconnected: no answer, and no connection in `reconnect_s`.
         """
-        answer = await self._question.ask({"type": "remove", "targets": list(ids)}, self._say)
+        before = self._resumed
+        try:
+            answer = await self._question.ask({"type": "remove", "targets": list(ids)})
+        except Refusal:
+            # They were removed right before the connection broke, and were asked for again after it.
+            answer = self._resumed
+            if answer is before or any(target["id"] in ids for target in answer["targets"]):
+                raise
         for name in ids:
             self._targets.pop(name, None)
         return answer
@@ -236,13 +250,37 @@ class LiveClient:
     async def _say(self, message: dict[str, Any]) -> None:
         socket = self._sender.socket
         if socket is None:
-            raise Disconnected("no connection now")
+            raise ConnectionLost("no connection now")
         self._end_said = self._end_said or message["type"] == "end"
         try:
             async with asyncio.timeout(SEND_S):
                 await socket.send(json.dumps(message))
         except (TimeoutError, ConnectionClosed, OSError) as error:
-            raise Disconnected(f"the connection was lost: {error}") from error
+            socket.transport.abort()  # whoever reads sees it, and connects anew
+            self._lose(socket)
+            raise ConnectionLost(f"the connection was lost: {error}") from error
+
+    async def _connected(self) -> None:
+        """Wait for a connection.
+
+        Raises:
+            WinnowError: there will be none.
+        """
+        await self._news.wait()
+        if self._sender.socket is None:
+            raise self._failure or Disconnected("the session has ended, or was never begun")
+
+    def _lose(self, socket: ClientConnection) -> None:
+        """The connection is gone; whoever reads makes another one."""
+        if self._sender.socket is socket:
+            self._sender.socket = None
+            self._news.clear()
+            self._question.give_up(ConnectionLost("the connection was lost"))
+
+    def _part(self) -> None:
+        """There will be no connection any more."""
+        self._question.give_up(self._failure or Disconnected("the session has ended"))
+        self._news.set()
 
     # --- the connection ---------------------------------------------------------------------------------------
 
@@ -253,9 +291,11 @@ class LiveClient:
             self.totals.resumes += 1
             self._sender.go_on(socket, int(answer["expects"]))
             self._receiver.learn(answer)
+            self._resumed = answer
         else:
             self._begin(socket, answer)
         self._end_said = False
+        self._news.set()
         self._hear(answer)
         if not self._sender.done or self._ending:
             # Beside the reading: what comes of it must not wait.
@@ -298,7 +338,7 @@ class LiveClient:
             # Whatever it is, the one who waits for hops must hear of it.
             self._failure = Disconnected(f"an answer could not be read: {error!r}")
         await self._hang_up()
-        self._question.give_up(self._failure or Disconnected("the session has ended"))
+        self._part()
         await self._hops.put(None)
 
     async def _read(self) -> bool:
@@ -324,9 +364,9 @@ class LiveClient:
                     last_error = event
                 self._hear(event)
         except ConnectionClosed:
-            self._sender.socket = None
+            self._lose(socket)
         except TimeoutError:
-            self._sender.socket = None
+            self._lose(socket)
             socket.transport.abort()
             raise Disconnected(f"the server did not end within {_END_S:.0f} s") from None
         finally:
@@ -366,6 +406,8 @@ class LiveClient:
                 self._receiver.miss(event)
             case "updated":
                 self._receiver.learn(event)
+                self._question.answer(event)
+            case "pong":
                 self._question.answer(event)
             case "error" if "close_code" not in event:
                 self._question.answer(event)

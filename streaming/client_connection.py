@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,7 +50,10 @@ async def open_socket(url: str, headers: Mapping[str, str]) -> ClientConnection:
     except InvalidStatus as error:
         raise Disconnected(f"{url}: HTTP {error.response.status_code}") from error
     except (OSError, TimeoutError, WebSocketException) as error:
-        raise Disconnected(f"{url}: {error or type(error).__name__}") from error
+        said = str(error) or type(error).__name__
+        if f"[Errno {errno.ECONNREFUSED}]" in said:  # of several addresses asyncio joins the words, without a type
+            said = "no server listens there (winnow serve starts one)"
+        raise Disconnected(f"{url}: {said}") from error
 
 
 async def agree(socket: ClientConnection, start: dict[str, Any], resume: dict[str, Any] | None) -> dict[str, Any]:
@@ -78,7 +83,8 @@ async def agree(socket: ClientConnection, start: dict[str, Any], resume: dict[st
 
 
 async def _asked(socket: ClientConnection, message: dict[str, Any]) -> dict[str, Any]:
-    await socket.send(json.dumps(message))
+    with suppress(ConnectionClosed):  # why the server closed has come before, and is read below
+        await socket.send(json.dumps(message))
     answer: dict[str, Any] = json.loads(await socket.recv(decode=True))
     if answer["type"] == "error":
         if "close_code" in answer or message["type"] != "resume":

@@ -19,6 +19,10 @@ class Disconnected(WinnowError):
     retryable = True
 
 
+class ConnectionLost(Disconnected):
+    """This connection is gone; there may be another one soon."""
+
+
 def live_url(url: str) -> str:
     """The WebSocket address of a server: `http` becomes `ws`, and `/v1/live` is added where there is no path.
 

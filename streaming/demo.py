@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console, Group
-from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -50,7 +49,7 @@ class Heard:
     gather_s: list[float] = field(default_factory=list)
     first_hop_s: float = 0.0
     while_playing: int = 0
-    hops: int = 0
+    """Samples of the target that came before the last was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,7 @@ class Result:
     arrival_ms: dict[str, float]
     first_hop_ms: float
     hops: int
+    """Of one track, by its samples: those that are late come together in one message."""
     hops_while_playing: int
     late_hops: int
     rtf: float
@@ -108,13 +108,14 @@ def run_demo(
     Raises:
         ServerNotReady: the server does not start.
         UnknownPrompt: the model does not know the prompt.
+        BadInput: `folder` is a file.
         OutputError: the disk refuses.
     """
     scene = scene or load_scene()
     wanted = scene.default if prompt is None else prompt
     mixture = scene.mixture
     console = Console(stderr=True, quiet=quiet)
-    made_folder(folder)  # before a scene is played for nothing
+    made_folder(folder, "output_dir")  # before a scene is played for nothing
     with console.status("starting the server …"), local_server(model) as (url, ready):
         console.print(f"[dim]server at {url}, model {ready['model']} on {ready['provider']}[/dim]", highlight=False)
         heard = _play(url, scene.rate, mixture, wanted, console)
@@ -176,9 +177,9 @@ async def _receive(live: LiveClient, heard: Heard, pieces: dict[str, list[Hop]],
     async for hop in live:
         heard.first_hop_s = heard.first_hop_s or hop.received_s - began_s
         pieces.setdefault(hop.track, []).append(hop)
-        heard.hops += 1
         if playing.is_set():
-            heard.while_playing += 1
+            if hop.track != "residual":
+                heard.while_playing += hop.samples.shape[1]
             if hop.latency_s is not None and hop.gather_s is not None:
                 heard.arrival_s.append(hop.latency_s)
                 heard.gather_s.append(hop.gather_s)
@@ -231,6 +232,7 @@ def _measured(
     reference = scene.reference(labels, inverted)
     latency = heard.started["latency"]
     hop_ms = 1000.0 * latency["hop"] / latency["model_sample_rate"]
+    hop = scene.rate * hop_ms / 1000.0
     stages = {"gather": percentiles_ms(heard.gather_s), **_server_stages(heard.seconds)}
     compute_ms = [one["compute_ms"]["p50"] for one in heard.seconds]
     return Result(
@@ -245,8 +247,8 @@ def _measured(
         stages_ms=stages,
         arrival_ms=percentiles_ms(heard.arrival_s),
         first_hop_ms=round(1000.0 * heard.first_hop_s, 1),
-        hops=heard.hops,
-        hops_while_playing=heard.while_playing,
+        hops=round(target.shape[1] / hop),
+        hops_while_playing=round(heard.while_playing / hop),
         late_hops=heard.ended["late_hops"],
         rtf=round(float(np.median(compute_ms)) / hop_ms, 4) if compute_ms else 0.0,
         si_sdr_before_db=None if reference is None else round(si_sdr_db(mixture, reference), 2),
@@ -295,12 +297,14 @@ _MEANINGS = {
 
 
 def print_result(result: Result, console: Console | None = None) -> None:
-    """The one table, with what was asked and where the files are."""
+    """The one table, with what was asked; then the files, one a line (whole: they are copied from there)."""
     console = console or Console()
     parts = Group(_latency_table(result), "", _result_table(result))
     console.print(
         Panel(parts, title="[bold]winnow demo[/bold]", title_align="left", border_style="cyan", padding=(1, 2))
     )
+    for path in result.files:
+        console.print(str(path), style="cyan", markup=False, highlight=False, soft_wrap=True)
 
 
 def _latency_table(result: Result) -> Table:
@@ -340,5 +344,4 @@ def _result_table(result: Result) -> Table:
     table.add_row("scene", f"{result.scene}: {result.seconds:.1f} s in chunks of 10 ms, over a WebSocket on loopback")
     table.add_row("model", f"{result.model} on {result.provider}")
     table.add_row("machine", result.machine)
-    table.add_row("files", "  ".join(escape(str(path)) for path in result.files))
     return table

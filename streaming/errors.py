@@ -111,8 +111,13 @@ def draining(close: int, retry_after_s: float) -> Refusal:
     return Refusal("draining", message, close, retryable=True, retry_after_s=retry_after_s)
 
 
-def refusal_of(error: BaseException) -> Refusal:
-    """The refusal that tells an error to the client; an unknown error is our fault and tells nothing of itself."""
+def refusal_of(error: BaseException, retry_after_s: float = 5.0) -> Refusal:
+    """The refusal that tells an error to the client; an unknown error is our fault and tells nothing of itself.
+
+    Args:
+        error: what went wrong.
+        retry_after_s: when to ask again where there is no room and the error does not say.
+    """
     match error:
         case Refusal():
             return error
@@ -127,7 +132,7 @@ def refusal_of(error: BaseException) -> Refusal:
         case CallerError():
             return Refusal(error.code, str(error), Close.BAD_MESSAGE)
         case NoCapacity():
-            return no_capacity(str(error), error.retry_after_s)
+            return no_capacity(str(error), error.retry_after_s or retry_after_s)
         case EngineFault() | BundleError():
             message = "the engine failed; this session cannot go on"
             return Refusal(error.code, message, Close.OUR_FAULT, retryable=True)

@@ -96,7 +96,8 @@ def _output_json(written: Written) -> dict[str, Any]:
 
 
 def print_report(report: Report) -> None:
-    """The report on the console, as a table and a line of what was measured."""
+    """The report on the console: a table, the files one a line (whole, however narrow it is: they are copied from
+    there), and a line of what was measured."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -104,15 +105,17 @@ def print_report(report: Report) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("track", style="bold")
     table.add_column("understood as")
-    table.add_column("file", style="cyan", overflow="fold")
-    for one in report.outputs:
+    told = {one.track: one for one in report.outputs}  # a video's file beside the sound is of the same track
+    for one in told.values():
         said = ""
         if one.understood is not None:
             said = " + ".join(f"{match.label} ({match.score:.0%})" for match in one.understood.matches)
             said = f"everything but {said}" if one.understood.inverted else said
-        table.add_row(escape(one.prompt or "residual"), said, escape(str(one.path)))
+        table.add_row(escape(one.prompt or "residual"), said)
     console = Console()
     console.print(table)
+    for one in report.outputs:
+        console.print(str(one.path), style="cyan", markup=False, highlight=False, soft_wrap=True)
     for prompt, spans in report.spans.items():
         heard = ", ".join(f"{one.start_s:.2f}–{one.end_s:.2f} s ({one.level_db:.0f} dB)" for one in spans)
         console.print(f"[bold]{escape(prompt)}[/bold] sounds at {heard or 'no time'}", highlight=False)

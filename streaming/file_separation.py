@@ -129,7 +129,7 @@ def separate_file(
         heard = {} if record is None else _spans(reranking or record, understood, source)
         rankings = {} if reranking is None else reranking.rankings
         outputs = _outputs(writers, targets, understood, bundle, heard, rankings)
-        notes = (*_notes(source, outputs), *(() if pictures is None else pictures.notes))
+        notes = (*_beyond(spans, source), *_notes(source, outputs), *(() if pictures is None else pictures.notes))
         return _report(source, bundle, understood, outputs, notes, began_s)
 
 
@@ -259,6 +259,16 @@ class _Writers:
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
+
+
+def _beyond(spans: Sequence[Span], source: AudioFile) -> Iterator[str]:
+    """What is to be said of spans that the sound does not reach; as in a live session, they are no mistake."""
+    end_s = source.samples_read / source.rate
+    for span in spans:
+        if span.end_s > end_s:
+            part = "all" if span.start_s >= end_s else "a part"
+            text = f"{'+' if span.include else '-'}{span.start_s:g}:{span.end_s:g}"
+            yield f"{part} of the span {text} lies after the sound, which ends at {end_s:.2f} s"
 
 
 def _notes(source: AudioFile, outputs: Sequence[Written]) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ class LiveOrder:
     encoding: str
     model: str
     api_key: str | None
+    token: str | None = None
 
 
 def run_live(order: LiveOrder, tell: Callable[[str], None] | None) -> dict[str, Any]:
@@ -74,6 +75,7 @@ def run_live(order: LiveOrder, tell: Callable[[str], None] | None) -> dict[str, 
             encoding=order.encoding if PIPE in (order.input, order.output) else "pcm_f32le",
             model=order.model,
             api_key=order.api_key,
+            token=order.token,
             on_event=_teller(tell),
         )
 
@@ -99,6 +101,8 @@ def run_live(order: LiveOrder, tell: Callable[[str], None] | None) -> dict[str, 
 
 
 def _check(order: LiveOrder) -> None:
+    if order.api_key is not None and order.token is not None:
+        raise BadInput("token_file", "none beside an API key: one of the two", "both")
     known_encoding(order.encoding)
     if len(order.prompts) != 1:
         # Not joined by "and": one "everything but …" among them would turn all of them round.

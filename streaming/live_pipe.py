@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from engine.frames import Samples
 from streaming.client import Hop, LiveClient, Totals
+from streaming.client_connection import authorization
 from streaming.client_wire import Disconnected, live_url, server_error
 from streaming.live_ends import Sink, Source
 from streaming.media import PcmDecoder, encode_pcm, known_encoding
@@ -36,7 +37,8 @@ class Wish:
         track: `target` or `residual`.
         encoding: on the wire.
         model: bundle name at the server.
-        api_key: or None.
+        api_key: or None; or
+        token: a short-lived one.
         on_event: called with every text message.
     """
 
@@ -46,6 +48,7 @@ class Wish:
     encoding: str = "pcm_f32le"
     model: str = "default"
     api_key: str | None = None
+    token: str | None = None
     on_event: Callable[[dict[str, Any]], None] | None = None
 
 
@@ -70,6 +73,7 @@ async def run_framed(wish: Wish, source: Source, open_sink: Callable[[], Sink]) 
         residual=wish.track == "residual",
         model=wish.model,
         api_key=wish.api_key,
+        token=wish.token,
         on_event=wish.on_event,
     )
     async with client as live:
@@ -132,7 +136,7 @@ async def run_raw(wish: Wish, source: Source, open_sink: Callable[[], Sink]) -> 
         "model": wish.model,
     }
     url = live_url(wish.url)
-    headers = {"Authorization": f"Key {wish.api_key}"} if wish.api_key else {}
+    headers = authorization(wish.api_key, wish.token)
     proxy: Literal[True] | None = None if is_loopback(urlsplit(url).hostname or "") else True
     totals = Totals()
     try:

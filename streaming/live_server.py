@@ -101,7 +101,7 @@ class LiveServer:
         rehearsed = await asyncio.to_thread(rehearse, bundle, self.clock)
         self.worker = Worker(
             bundle, asyncio.get_running_loop(), self.clock, self.metrics, settings.capacity_share,
-            settings.retry_after_s, hops_per_call(settings.hop_ms, bundle.spec.audio), rehearsed,
+            hops_per_call(settings.hop_ms, bundle.spec.audio), rehearsed,
         )  # fmt: skip
         self.worker.start()
         self._lag_timer = asyncio.create_task(self._measure_lag())

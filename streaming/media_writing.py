@@ -39,14 +39,17 @@ class OutputError(WinnowError):
         self.reason = reason
 
 
-def made_folder(folder: Path) -> Path:
+def made_folder(folder: Path, field: str = "output") -> Path:
     """The same folder, made if it is not there.
 
     Raises:
+        BadInput: a file is there; `field` is what the caller called it.
         OutputError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise BadInput(field, "a folder", f"{folder}: {error.strerror}") from error
     except OSError as error:
         raise OutputError(folder, error.strerror or str(error)) from error
     return folder

@@ -171,7 +171,7 @@ class Runner(Attendance):
             case Update():
                 self._update(stream, message)
             case Remove():
-                self._post(stream, stream.remove, tuple(message.targets), now_s)
+                self._server.worker.change(stream, stream.remove, tuple(message.targets), now_s)
             case Flush():
                 self._post(stream, stream.flush, None, now_s)
 
@@ -181,7 +181,7 @@ class Runner(Attendance):
         except Refusal as refusal:
             self._tell(refusal.wire(closes=False))
             return
-        self._post(stream, stream.update, targets, self._clock())
+        self._server.worker.change(stream, stream.update, targets, self._clock())
 
     def _begin(self, request: SessionRequest) -> None:
         self._server.admit(self, request.model)
@@ -194,7 +194,7 @@ class Runner(Attendance):
         self._largest_bytes = min(settings.message_bytes, int(settings.message_s * self._bytes_per_s) + header)
         self._outbox = Outbox(request.output_rate, None if self._raw else settings.outbox_ms / 1000.0)
         self._expect_output()
-        stream = self._stream = Stream(self.name, request, self._deliver)
+        stream = self._stream = Stream(self.name, request, self._deliver, settings.retry_after_s)
         self._feed = stream.feed
         self._server.worker.open(stream, self._clock())
         self._running = True

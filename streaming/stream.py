@@ -82,10 +82,15 @@ class Stream:
         name: id of the session, for `started`.
         request: what the client asked for.
         deliver: called on the event loop with every delivery.
+        retry_after_s: what is told where there is no room, for the session or for an update.
     """
 
-    def __init__(self, name: str, request: SessionRequest, deliver: Callable[[Delivery], None]) -> None:
+    def __init__(
+        self, name: str, request: SessionRequest, deliver: Callable[[Delivery], None], retry_after_s: float = 5.0
+    ) -> None:
         self.name, self.request, self.deliver = name, request, deliver
+        self._retry_after_s = retry_after_s
+        self._room: Callable[[], int | None] = lambda: None
         self.session: Session | None = None
         self.encoding, self.channels = request.audio.encoding, request.audio.channels
         self.rows: list[tuple[float, float, float]] = []
@@ -121,13 +126,19 @@ class Stream:
 
     # --- life -------------------------------------------------------------------------------------------------
 
-    def open(self, bundle: Bundle, hops_per_call: int = 1) -> Session:
+    def open(self, bundle: Bundle, hops_per_call: int = 1, room: Callable[[], int | None] | None = None) -> Session:
         """Make the engine's session.
+
+        Args:
+            bundle: the loaded model.
+            hops_per_call: see `SessionConfig`.
+            room: asked at each update how many rows of the graph it may add; None: as many as there are slots for.
 
         Raises:
             BadInput, UnknownPrompt, NoCapacity: as `Session`.
         """
         request = self.request
+        self._room = room or self._room
         config = SessionConfig(
             sample_rate=self._rate,
             channels=request.audio.channels,
@@ -145,7 +156,7 @@ class Stream:
     def fail(self, error: BaseException) -> None:
         """The session is over because of `error`."""
         if self._refusal is None:
-            self._refusal = refusal_of(error)
+            self._refusal = refusal_of(error, self._retry_after_s)
 
     def close(self) -> None:
         """Give everything back; may be called twice."""
@@ -197,8 +208,8 @@ class Stream:
         self.received += count
 
     def update(self, targets: tuple[Target, ...], now_s: float) -> None:
-        """Replace or add targets; a value the engine refuses is told, and the session goes on unchanged."""
-        self._change(lambda session: session.update(targets))
+        """Replace or add targets; what is refused, or has no room, is told, and the session goes on unchanged."""
+        self._change(lambda session: session.update(targets, self._room()))
 
     def remove(self, ids: tuple[str, ...], now_s: float) -> None:
         """End targets, as `update`."""
@@ -211,7 +222,7 @@ class Stream:
         try:
             pts = change(session)
         except (CallerError, NoCapacity) as error:
-            self._texts.append(refusal_of(error).wire(closes=False))
+            self._texts.append(refusal_of(error, self._retry_after_s).wire(closes=False))
             return
         self._learn_tracks(session)
         self._texts.append(updated(pts, session, self._sequence))

@@ -55,9 +55,9 @@ class Worker:
         loop: where deliveries go.
         clock: monotonic seconds, the same everywhere in the server.
         metrics: told once a tick.
-        capacity_share: no new session where the p95 of a tick that carries a hop of everyone would be over this share
-            of a hop.
-        retry_after_s: what a refused session is told.
+        capacity_share: no new session, and no more targets of one, where the p95 of a tick that carries a hop of
+            everyone would be over this share of a hop. (The first session is taken whatever it costs, or a slow machine
+            would serve nobody; more targets are not, for the session that it has would suffer.)
         hops_per_call: see `SessionConfig`, for every session.
         rehearsed: hops and seconds of ticks before the first session (`rehearsal.rehearse`).
     """
@@ -69,7 +69,6 @@ class Worker:
         clock: Callable[[], float],
         metrics: Metrics,
         capacity_share: float = 0.6,
-        retry_after_s: float = 5.0,
         hops_per_call: int = 1,
         rehearsed: Sequence[tuple[int, float]] = (),
     ) -> None:
@@ -82,8 +81,7 @@ class Worker:
         self._capacity = Capacity(capacity_share * hops_per_call * bundle.spec.audio.hop_s)
         self._capacity.rehearsed(rehearsed)
         self.room = self._capacity.most_rows // hops_per_call
-        """Rows of the graph that a new session may take, refreshed twice a second; any thread may read it."""
-        self._retry_after_s = retry_after_s
+        """Rows that may be added; refreshed twice a second and when targets change. Any thread may read it."""
         self._turn_s = _TURN_HOPS * hops_per_call * bundle.spec.audio.hop_s
         self._longest_wait_s = _LONGEST_WAIT_HOPS * hops_per_call * bundle.spec.audio.hop_s
         self._turn_began_s = clock()
@@ -160,6 +158,15 @@ class Worker:
         """Post the end of a stream, whatever it is doing."""
         self.post(stream, self._close_call(stream), None, now_s)
 
+    def change(self, stream: Stream, change: Callable[[Any, float], None], argument: Any, now_s: float) -> None:
+        """Post a change of a stream's targets, which takes room or gives it back."""
+
+        def changed(argument: Any, now_s: float) -> None:
+            change(argument, now_s)
+            self.room = self._room()
+
+        self.post(stream, changed, argument, now_s)
+
     def _deliver_all(self) -> None:
         while not self._answers.empty():
             self._deliver(self._answers.get())
@@ -180,8 +187,8 @@ class Worker:
                 reason = (
                     f"a tick would take {1000 * tick_s:.1f} ms, over {1000 * self.limit_s:.1f} ms: the server is full"
                 )
-                raise NoCapacity(reason, self._retry_after_s)
-            session = stream.open(self.bundle, self._hops_per_call)
+                raise NoCapacity(reason)
+            session = stream.open(self.bundle, self._hops_per_call, self._room)
             self._streams[session] = stream
             self._batcher.add(session)
 

@@ -54,7 +54,8 @@ def _remembering_gru(width: int) -> nn.GRU:
 
 
 class FlatCore(nn.Module):
-    """`power [B, T, bins]`, `query [B, 64]`, `hint [B, T, 2]`, `state [blocks, B, hidden]` → two logits, state."""
+    """Complex `spectrum [B, T, bins]`, `query [B, 64]`, `hint [B, T, 2]`, `state [blocks, B, hidden]` → two logits and
+    the next state."""
 
     def __init__(self, config: FlatConfig) -> None:
         super().__init__()
@@ -84,8 +85,12 @@ class FlatCore(nn.Module):
         features: Tensor = self.norm_in(self.shape_in(magnitude / level - 1) + self.level_in(torch.log(level)))
         return features
 
-    def forward(self, power: Tensor, query: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, spectrum: Tensor, query: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mask logits `[B, T, bins]`, activity logits `[B, T]`, next state; sigmoid makes gains and probabilities."""
+        return self.heard(spectrum.real.square() + spectrum.imag.square(), query, hint, state)
+
+    def heard(self, power: Tensor, query: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, for `power [B, T, bins]`."""
         modulation = self.film(query).unsqueeze(1).chunk(2 * len(self.norms), dim=-1)
         hinted = self.hint_in(hint)
         x = self.features(power)

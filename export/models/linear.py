@@ -3,7 +3,8 @@
 Its recurrence is minGRU's (Feng et al. 2024, "Were RNNs all we needed?"): gate and candidate depend on the input alone,
 so all products with weights are one matrix product over time and only `h = (1 - z) h + z c` goes hop by hop. Around it
 stand the norm, the output gate and the gated MLP of Griffin's residual block (De et al. 2024). Before the first block
-each band is set against a slow mean of the stream's own level and of itself: what is steady shows as a constant.
+each band is set against a slow mean of the stream's own level and of itself: what is steady shows as a constant; and
+the low bins tell how far their phase went on (`export.models.phase`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from export.models import phase
 from export.models.bands import BANDS, band_power, to_bins
 from export.models.scan import linear_scan
 
@@ -34,7 +36,8 @@ SHORTEST_HOPS, LONGEST_HOPS = 1.2, 300.0
 
 @dataclass(frozen=True, slots=True)
 class LinearConfig:
-    """Sizes of a linear core. The first `free_blocks` blocks are not asked: they hear the same whatever the query."""
+    """Sizes of a linear core. The first `free_blocks` blocks are not asked: they hear the same whatever the query. The
+    first `phase_bins` bins are heard with their phase's advance."""
 
     bins: int = 480
     width: int = 192
@@ -42,11 +45,13 @@ class LinearConfig:
     blocks: int = 3
     free_blocks: int = 1
     query: int = 64
+    phase_bins: int = phase.MOST
 
     @property
     def state_shape(self) -> tuple[int, int]:
-        """Rows × width: one row a block, one of slow band means, one of the last hop's bands."""
-        return self.blocks + 2, max(self.width, BANDS + 2 * LANES)
+        """Rows × width: one row a block, one of slow band means, one of the last hop's bands, and one of its low bins,
+        all real parts and then all imaginary ones, where their phase is heard."""
+        return self.blocks + 2 + (self.phase_bins > 0), max(self.width, BANDS + 2 * LANES)
 
 
 class LinearBlock(nn.Module):
@@ -81,13 +86,14 @@ class LinearBlock(nn.Module):
 
 
 class LinearCore(nn.Module):
-    """`power [B, T, 480]`, `query [B, 64]`, `hint [B, T, 2]`, `state [rows, B, width]` → two logits, state."""
+    """Complex `spectrum [B, T, 480]`, `query [B, 64]`, `hint [B, T, 2]`, `state [rows, B, width]` → two logits and the
+    next state."""
 
     def __init__(self, config: LinearConfig) -> None:
         super().__init__()
         self.config = config
         width = config.width
-        self.bands_in = nn.Linear(3 * BANDS, width)
+        self.bands_in = nn.Linear(3 * BANDS + 2 * config.phase_bins, width)
         self.level_in = nn.Linear(1, width, bias=False)
         self.hint_in = nn.Linear(2, width, bias=False)
         self.blocks = nn.ModuleList(LinearBlock(width, config.inner) for _ in range(config.blocks))
@@ -98,11 +104,13 @@ class LinearCore(nn.Module):
         nn.init.normal_(self.film.weight, std=0.3 / config.query**0.5)
         nn.init.zeros_(self.film.bias)
 
-    def features(self, power: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`[T, B, 3 · BANDS]` and `[T, B, 1]` from band powers `[T, B, BANDS]`; the two rows of state that follow.
+    def features(self, power: Tensor, advance: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`[T, B, 3 · BANDS + 2 · phase_bins]` and `[T, B, 1]` from band powers `[T, B, BANDS]` and the advance of
+        phases `[T, B, 2 · phase_bins]`; the two rows of state that follow.
 
-        Magnitudes |X|^0.3 over exp(slow mean of the log level): now, one hop ago, and their slow mean; and the level
-        against its slow mean. The means are divided by the weight gathered so far, so a state of zeros is a new stream.
+        Magnitudes |X|^0.3 over exp(slow mean of the log level): now, one hop ago, and their slow mean; the advance, as
+        long as the magnitude now; and the level against its slow mean. The means are divided by the weight gathered so
+        far, so a state of zeros is a new stream.
         """
         magnitude = torch.exp(0.5 * COMPRESSION * torch.log(power + FLOOR))
         level = torch.log(magnitude.mean(-1, keepdim=True)).expand(-1, -1, LANES)
@@ -115,21 +123,25 @@ class LinearCore(nn.Module):
         now = magnitude * torch.exp(-slow_level)
         band_sums = linear_scan(kept.expand_as(now), (1 - KEPT) * now, slow[:, :BANDS])
         before = torch.cat([last[None, :, :BANDS], now[:-1]])
-        features = torch.cat([now - 1, before - 1, band_sums / weight - 1], -1)
+        low = now[..., : self.config.phase_bins]
+        features = torch.cat([now - 1, before - 1, band_sums / weight - 1, advance * torch.cat([low, low], -1)], -1)
         rows = torch.stack([_filled(torch.cat([band_sums[-1], sums[-1]], -1), state), _filled(now[-1], state)])
         return features, level[..., :1] - slow_level, rows
 
-    def banded(self, power: Tensor, query: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `forward`, time first and for band powers: `power [T, B, BANDS]`, `query [B · K, 64]`,
-        `hint [T, B · K, 2]`, `state [rows, B · K, width]` → `[T, B · K, BANDS]`, `[T, B · K]`, state.
+    def banded(
+        self, power: Tensor, advance: Tensor, query: Tensor, hint: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, time first and for band powers `[T, B, BANDS]` and the advance of phases
+        `[T, B, 2 · phase_bins]`: `query [B · K, 64]`, `hint [T, B · K, 2]`, `state [rows, B · K, width]` →
+        `[T, B · K, BANDS]`, `[T, B · K]`, state (its row of past bins as it was).
 
         With K > 1 (in training) the rows `b · K … b · K + K - 1` ask K questions of mixture b, and what is not asked is
         heard once.
         """
         config, questions = self.config, len(query) // power.shape[1]
-        own = state[:, ::questions]
+        own, past = state[:, ::questions], config.blocks + 2
         with torch.no_grad():
-            features, level, rows = self.features(power.float(), own[-2:])
+            features, level, rows = self.features(power.float(), advance.float(), own[config.blocks : past])
         x = self.bands_in(features) + self.level_in(level)
         modulation = self.film(_unit_mean_square(query)).chunk(2 * self.asked, -1)
         hinted = self.hint_in(hint)
@@ -145,12 +157,21 @@ class LinearCore(nn.Module):
                 x, last = block(x, scale, shift + hinted, state[index, :, : config.width])
             hidden.append(_filled(last, state))
         out = functional.layer_norm(x, (config.width,)) * (1 + modulation[-2]) + modulation[-1]
-        after = torch.cat([torch.stack(hidden), rows.repeat_interleave(questions, 1)])
+        after = torch.cat([torch.stack(hidden), rows.repeat_interleave(questions, 1), state[past:]])
         return self.mask_out(out), self.active_out(out).squeeze(-1), after
 
-    def forward(self, power: Tensor, query: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, spectrum: Tensor, query: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mask logits `[B, T, 480]`, activity logits `[B, T]`, next state; sigmoid makes gains and probabilities."""
-        logits, active, after = self.banded(band_power(power).transpose(0, 1), query, hint.transpose(0, 1), state)
+        bins, rows = self.config.phase_bins, self.config.blocks + 2
+        spectrum = spectrum.transpose(0, 1)
+        power, advance = band_power(spectrum.real.square() + spectrum.imag.square()), spectrum.real[..., :0]
+        if bins:
+            past = torch.complex(state[rows:, :, :bins], state[rows:, :, bins : 2 * bins])
+            advance = phase.advance(torch.cat([past, spectrum[..., :bins]]))
+        logits, active, after = self.banded(power, advance, query, hint.transpose(0, 1), state)
+        if bins:
+            last = spectrum[-1:, :, :bins]
+            after = torch.cat([after[:rows], _filled(torch.cat([last.real, last.imag], -1), state)])
         return to_bins(logits.transpose(0, 1)), active.transpose(0, 1), after
 
 

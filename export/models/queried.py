@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import BadInput
+from export.models import phase
 from export.models.flat import FlatConfig, FlatCore
 from export.models.linear import LinearConfig, LinearCore
 
@@ -20,7 +21,7 @@ CONFIGS: dict[str, type[FlatConfig] | type[LinearConfig]] = {"flat": FlatConfig,
 
 
 SIZES = {"bins": (480, 480), "blocks": (1, 64), "free_blocks": (0, 63), "width": (1, 4096), "inner": (1, 4096),
-         "hidden": (1, 4096), "query": (1, 4096)}  # fmt: skip
+         "hidden": (1, 4096), "query": (1, 4096), "phase_bins": (0, phase.MOST)}  # fmt: skip
 """Smallest and largest that a size may be; the bins are those of the window."""
 
 
@@ -74,22 +75,32 @@ class QueriedSeparator(nn.Module):
         """Whether `answer` takes and gives bands in place of bins."""
         return isinstance(self.core, LinearCore)
 
-    def forward(self, power: Tensor, asked: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @property
+    def phase_bins(self) -> int:
+        """Low bins whose phase is heard."""
+        return self.core.config.phase_bins if isinstance(self.core, LinearCore) else 0
+
+    def forward(self, spectrum: Tensor, asked: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As the core, with `asked [B, concepts]` (1 for each concept wanted) in place of the query."""
-        out: tuple[Tensor, Tensor, Tensor] = self.core(power, asked @ self.vectors, hint, state)
+        out: tuple[Tensor, Tensor, Tensor] = self.core(spectrum, asked @ self.vectors, hint, state)
         return out
 
-    def answer(self, power: Tensor, asked: Tensor, hint: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def answer(
+        self, power: Tensor, advance: Tensor, asked: Tensor, hint: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """K questions of each mixture, for training.
 
-        `power [B, T, F]` (F: 160 bands or 480 bins, see `banded`), `asked [B · K, concepts]`, `hint [B · K, T, 2]`,
+        `power [B, T, F]` (F: 160 bands or 480 bins, see `banded`), `advance [B, T, 2 · phase_bins]`,
+        `asked [B · K, concepts]`, `hint [B · K, T, 2]`,
         `state [rows, B · K, width]` → logits `[B · K, T, F]`, `[B · K, T]`, state.
         """
         query = asked @ self.vectors
         if isinstance(self.core, LinearCore):
-            logits, active, after = self.core.banded(power.transpose(0, 1), query, hint.transpose(0, 1), state)
+            logits, active, after = self.core.banded(
+                power.transpose(0, 1), advance.transpose(0, 1), query, hint.transpose(0, 1), state
+            )
             return logits.transpose(0, 1), active.transpose(0, 1), after
-        out: tuple[Tensor, Tensor, Tensor] = self.core(
+        out: tuple[Tensor, Tensor, Tensor] = self.core.heard(
             power.repeat_interleave(len(asked) // len(power), 0), query, hint, state
         )
         return out

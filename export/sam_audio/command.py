@@ -16,7 +16,8 @@ from typing import Any
 
 from engine.errors import BadInput, BundleError, CallerError, WinnowError
 from engine.spec import PlanLimits
-from export.models.sam_audio.errors import CheckpointError, LibraryFailed, MissingDependency
+from export.errors import MissingDependency
+from export.models.sam_audio.errors import CheckpointError, LibraryFailed
 from export.sam_audio.card import WORDS
 
 OUR_FAULT, CALLERS_FAULT, INTERRUPTED = 1, 2, 130

@@ -13,7 +13,8 @@ import onnx
 import onnxruntime as ort
 
 from engine.spec import PlanLimits
-from export.models.sam_audio.errors import MissingDependency, PlanRefused
+from export.errors import MissingDependency
+from export.models.sam_audio.errors import PlanRefused
 
 PROVIDER = "TensorrtExecutionProvider"
 TYPICAL = {"B": 1, "S": 8, "A": 2}

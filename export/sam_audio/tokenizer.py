@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from export.models.sam_audio.errors import CheckpointError, MissingDependency
+from export.errors import MissingDependency
+from export.models.sam_audio.errors import CheckpointError
 from export.models.sam_audio.text import require_tokenizer, transformers_for
 
 TOKENIZER_FILE = "tokenizer.json"

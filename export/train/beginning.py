@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shutil
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from engine.errors import BadInput
 from export.command_line import require_folder
+from export.errors import MissingDependency
+from export.models.linear import LinearConfig
 from export.models.queried import Config, QueriedSeparator, as_options
 from export.train import checkpoint, general_midi, procedural
 from export.train.concepts import vocabulary
@@ -28,11 +33,13 @@ LATEST = "latest.pt"
 """A run's checkpoint, in its folder."""
 
 
-def check(options: argparse.Namespace) -> None:
-    """Whether the run that is asked for can begin, as far as can be told in a second; makes its folder.
+def check(options: argparse.Namespace) -> dict[str, Any] | None:
+    """See whether the run that is asked for can begin, as far as can be told in a second; makes its folder. Returns the
+    checkpoint that it begins with, none where it begins from nothing.
 
     Raises:
         BadInput: it cannot; names the option or the file.
+        MissingDependency: an option needs a library that is not installed.
     """
     if options.device == "cuda" and not torch.cuda.is_available():
         raise BadInput("--device", "cpu, for torch finds no CUDA device here", "cuda")
@@ -46,6 +53,7 @@ def check(options: argparse.Namespace) -> None:
     if options.resume and content:
         _require_words(options, content["concepts"], trained_on, trained_on | _words_made(options))
     require_folder("--runs", options.runs)
+    return content
 
 
 def open_beginning(options: argparse.Namespace) -> dict[str, Any] | None:
@@ -59,7 +67,7 @@ def open_beginning(options: argparse.Namespace) -> dict[str, Any] | None:
     path = options.runs / LATEST if options.resume else options.start
     content = checkpoint.load(path)
     theirs, asked = checkpoint.config(content), options.config
-    if theirs != asked:
+    if theirs != asked and (options.resume or not _hears_more(asked, theirs)):
         raise BadInput("--resume" if options.resume else "--from", _a_core(path, asked), as_options(theirs))
     checkpoint.require_finite(content["model" if options.resume else "ema"], f"{path}: weights")
     return content
@@ -78,8 +86,12 @@ def require_words(options: argparse.Namespace, before: Sequence[str], now: Seque
 
 def take_weights(model: QueriedSeparator, start: QueriedSeparator) -> tuple[list[str], list[str]]:
     """Put another model's weights into one of the same core, each concept vector by its word; what the other one does
-    not know keeps the vector it has. Returns (words that are new, words that are dropped)."""
-    model.core.load_state_dict(start.core.state_dict())
+    not know keeps the vector it has, and phases that it did not hear count for nothing at first. Returns (words that
+    are new, words that are dropped)."""
+    weights = start.core.state_dict()
+    if more := model.phase_bins - start.phase_bins:
+        weights["bands_in.weight"] = functional.pad(weights["bands_in.weight"], (0, 2 * more))
+    model.core.load_state_dict(weights)
     rows = {word: row for row, word in enumerate(start.concepts)}
     with torch.no_grad():
         for row, word in enumerate(model.concepts):
@@ -87,6 +99,13 @@ def take_weights(model: QueriedSeparator, start: QueriedSeparator) -> tuple[list
                 model.vectors[row] = start.vectors[rows[word]]
     new = [word for word in model.concepts if word not in rows]
     return new, sorted(rows.keys() - set(model.concepts))
+
+
+def _hears_more(asked: Config, theirs: Config) -> bool:
+    """Whether the one hears phases where the other hears none, and all else is the same."""
+    if not isinstance(asked, LinearConfig) or not isinstance(theirs, LinearConfig):
+        return False
+    return theirs.phase_bins == 0 and replace(asked, phase_bins=0) == theirs
 
 
 def _a_core(path: Path, asked: Config) -> str:
@@ -127,13 +146,17 @@ def _check_libraries(options: argparse.Namespace) -> None:
             raise BadInput("--soundfont", "a soundfont", f"{options.soundfont}: {error.strerror}") from error
         if head[:4] != b"RIFF":
             raise BadInput("--soundfont", "a soundfont (.sf2)", str(options.soundfont))
-        _require_library("--soundfont", "fluidsynth", "apt install libfluidsynth3, pip install 'winnow-live[midi]'")
+        _require_library(
+            "fluidsynth", "pyfluidsynth", "--soundfont", "midi", "; its own library: apt install libfluidsynth3"
+        )
+    if options.compile and not any(map(shutil.which, ("g++", "clang++"))):
+        raise BadInput("--compile", "a C++ compiler (apt install g++)", "neither g++ nor clang++")
     if options.sing:
-        _require_library("--sing", "pyworld", "pip install 'winnow-live[sing]'")
+        _require_library("pyworld", "pyworld", "--sing", "sing")
 
 
-def _require_library(field: str, module: str, install: str) -> None:
+def _require_library(module: str, package: str, option: str, extra: str, beside: str = "") -> None:
     try:
         __import__(module)
-    except ImportError as error:
-        raise BadInput(field, f"what it needs ({install})", str(error)) from error
+    except ImportError as error:  # its reason is told: what is missing may be a library that the package needs itself
+        raise MissingDependency(package, f"{option} ({error}{beside})", extra) from error

@@ -2,9 +2,10 @@
 
 A part is two files: `part-NAME.i16` (mono samples, one recording after the other, native endianness) and
 `part-NAME.json` (`{file: [offset, length]}` in samples). The JSON is renamed into place last: a part without it is
-decoded again. NAME follows from the names of the recordings in it, and a part is never replaced by another: recordings
-that are not there yet come into parts of their own. So a benchmark that wants a few may share a training's cache, and
-two processes that decode the same recordings at once write the same files; whichever is last changes nothing.
+decoded again, and so is a damaged one. NAME follows from the names of the recordings in it, and a whole part is never
+replaced by another: recordings that are not there yet come into parts of their own. So a benchmark that wants a few may
+share a training's cache, and two processes that decode the same recordings at once write the same files; whichever is
+last changes nothing.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import multiprocessing
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -26,6 +29,7 @@ import numpy.typing as npt
 from engine.errors import BadInput
 from export.command_line import require_folder
 from export.train.corpus import SAMPLE_RATE, Recording, read_manifest, split
+from export.train.interruption import Stopped, mortal
 
 logger = logging.getLogger("winnow.export")
 
@@ -72,7 +76,7 @@ def _decode(path: Path) -> Int16:
 @contextmanager
 def put_in_place(path: Path) -> Iterator[Path]:
     """A name that nobody else writes to, renamed to `path` where the block succeeds and removed where it does not."""
-    begun = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    begun = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex}.tmp")
     try:
         yield begun
         begun.replace(path)
@@ -99,12 +103,13 @@ def _build_part(folder: Path, files: Sequence[str], cache: Path) -> None:
 
 
 def build_cache(folder: Path, recordings: Sequence[Recording], cache: Path, workers: int | None = None) -> None:
-    """Decode what `cache` does not hold yet, in `PARTS` parallel processes; what it holds stays.
+    """Decode what `cache` does not hold yet, in `PARTS` parallel processes; what it holds whole stays.
 
     Raises:
         BadInput: a recording is not there, or the cache is no place to write to; nothing is decoded then.
         NotDecodable: a recording is not media.
         OSError: the disk.
+        Stopped: by a signal; no process decodes on.
     """
     missing = sorted({recording.file for recording in recordings} - _decoded(cache))
     if not missing:
@@ -115,14 +120,56 @@ def build_cache(folder: Path, recordings: Sequence[Recording], cache: Path, work
     require_folder("--cache", cache)  # as every command calls it
     logger.info("decoding %d recordings into %s", len(missing), cache)
     parts = [files for files in (missing[k::PARTS] for k in range(PARTS)) if files]
-    with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(parts))) as pool:
+    with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(parts)), initializer=mortal) as pool:
         jobs = [pool.submit(_build_part, folder, files, cache) for files in parts]
-        for job in jobs:
-            job.result()
+        try:
+            for job in jobs:
+                job.result()
+        except Stopped:
+            _end_decoders(cache)  # this block waits for them, and a part takes minutes
+            raise
+
+
+def _end_decoders(cache: Path) -> None:
+    decoders = multiprocessing.active_children()
+    for decoder in decoders:
+        decoder.terminate()
+    for decoder in decoders:
+        decoder.join()
+        for begun in cache.glob(f"*.{decoder.pid}-*.tmp"):
+            begun.unlink(missing_ok=True)
 
 
 def _decoded(cache: Path) -> set[str]:
-    return {file for index in cache.glob("part-*.json") for file in json.loads(index.read_text(encoding="utf-8"))}
+    """Recordings of the whole parts; a damaged one is removed."""
+    found: set[str] = set()
+    for index in cache.glob("part-*.json"):
+        try:
+            found |= _read_part(index).keys()
+        except FileNotFoundError:
+            continue  # another process found it damaged as well, and was faster
+        except ValueError as error:
+            logger.warning("%s is damaged (%s): what was in it is decoded anew", index, error)
+            _remove_part(index)
+    return found
+
+
+def _read_part(index: Path) -> dict[str, Int16]:
+    """Samples by file name of a part; ValueError: index or samples are not what was written."""
+    try:
+        places = {file: (int(offset), int(length)) for file, (offset, length) in read_json(index).items()}
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"not {{file: [offset, length]}}: {error}") from error
+    data = mapped(index.with_suffix(".i16"), max((sum(place) for place in places.values()), default=0))
+    return {file: data[offset : offset + length] for file, (offset, length) in places.items()}
+
+
+def _remove_part(index: Path) -> None:
+    try:
+        index.unlink(missing_ok=True)  # first: samples without an index are as good as not there
+        index.with_suffix(".i16").unlink(missing_ok=True)
+    except OSError as error:
+        raise BadInput(str(index), "a whole part, or a folder where it can be made anew", error.strerror) from error
 
 
 class SampleStore:
@@ -136,13 +183,16 @@ class SampleStore:
         """Map every complete part of `cache`.
 
         Raises:
+            BadInput: a part is damaged.
             FileNotFoundError: there is no complete part.
         """
         arrays: dict[str, Int16] = {}
         for index_file in sorted(cache.glob("part-*.json")):
-            index = json.loads(index_file.read_text(encoding="utf-8"))
-            data = mapped(index_file.with_suffix(".i16"))
-            arrays.update({file: data[offset : offset + n] for file, (offset, n) in index.items()})
+            try:
+                arrays.update(_read_part(index_file))
+            except ValueError as error:
+                expected = "a whole part of a cache (without this file it is decoded anew)"
+                raise BadInput(str(index_file), expected, str(error)) from error
         if not arrays:
             raise FileNotFoundError(f"no decoded part in {cache}")
         return cls(arrays)
@@ -159,9 +209,25 @@ class SampleStore:
         self._arrays.update(arrays)
 
 
-def mapped(path: Path) -> Int16:
-    """Samples of a part; one without any cannot be mapped. "c": torch takes no array that cannot be written to."""
-    return np.memmap(path, dtype=np.int16, mode="c") if path.stat().st_size else np.zeros(0, np.int16)
+def read_json(path: Path) -> Any:
+    """What a JSON file of the cache holds.
+
+    Raises:
+        ValueError: no JSON.
+    """
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def mapped(path: Path, count: int) -> Int16:
+    """`[count]` samples of a file; none cannot be mapped. "c": torch takes no array that cannot be written to.
+
+    Raises:
+        ValueError: the file has more or fewer of them.
+    """
+    size = path.stat().st_size if path.exists() else 0
+    if size != count * np.dtype(np.int16).itemsize:
+        raise ValueError(f"{path.name} should have {count} samples and has {size / 2:g}")
+    return np.memmap(path, dtype=np.int16, mode="c") if count else np.zeros(0, np.int16)
 
 
 def open_recordings(data: Path, cache: Path) -> tuple[list[Recording], list[Recording], SampleStore]:

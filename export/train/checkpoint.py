@@ -43,10 +43,8 @@ def load(path: Path) -> dict[str, Any]:
     expected = "a checkpoint of export.train.separator"
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise BadInput(str(path), expected, error.strerror or str(error)) from error
     except Exception as error:  # of whatever kind: torch has none of its own for a file that is damaged or none of its
-        raise BadInput(str(path), expected, f"what torch cannot read ({type(error).__name__}: {error})") from error
+        raise BadInput(str(path), expected, _what_instead(path)) from error
     if not isinstance(content, dict) or "format" not in content:
         raise BadInput(str(path), expected, f"something else ({type(content).__name__})")
     if content["format"] != FORMAT:
@@ -55,6 +53,15 @@ def load(path: Path) -> dict[str, Any]:
         if name not in content or not isinstance(content[name], kind):
             raise BadInput(str(path), f"a checkpoint with {name}", content.get(name))
     return content
+
+
+def _what_instead(path: Path) -> str:
+    """What a file is that torch cannot read; torch's own words on it advise to load it unsafely."""
+    try:
+        with path.open("rb") as file:
+            return "a damaged one" if file.read(2) == b"PK" else "a file of another kind"  # a checkpoint is a zip file
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def describe(model: QueriedSeparator) -> dict[str, Any]:
@@ -69,7 +76,9 @@ def config(content: dict[str, Any]) -> Config:
     Raises:
         BadInput: they cannot be.
     """
-    return config_of(str(content.get("core", "flat")), content["config"], "checkpoint.config")  # 0.1.0 named no core
+    core = str(content.get("core", "flat"))  # 0.1.0 named no core
+    before = {"phase_bins": 0} if core == "linear" else {}  # up to 0.6.0 none heard phases
+    return config_of(core, {**before, **content["config"]}, "checkpoint.config")
 
 
 def build(content: dict[str, Any], *, averaged: bool = True) -> QueriedSeparator:

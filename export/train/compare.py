@@ -18,13 +18,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from export.command_line import HelpFormat, answer, require_place, require_torch, whole
+
+if __name__ == "__main__":
+    require_torch("python -m export.train.compare")
+
 import numpy as np
 import torch
 
 from export import parity, to_onnx
-from export.command_line import answer, require_place, whole
+from export.errors import MissingDependency
 from export.models.queried import QueriedSeparator, core_name
-from export.models.sam_audio.errors import MissingDependency
 from export.train import checkpoint
 from export.train.cache import SampleStore, open_recordings
 from export.train.concepts import NOISES
@@ -138,11 +142,10 @@ def draw(rows: Sequence[dict[str, Any]], out: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("checkpoints", type=Path, nargs="+")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, required=True)
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__, formatter_class=HelpFormat)
+    parser.add_argument("checkpoints", type=Path, nargs="+", help="what export.train.separator saved")
+    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the recordings")
+    parser.add_argument("--cache", type=Path, required=True, help="where decoded samples are kept")
     parser.add_argument("--out", type=Path, required=True, help="path without suffix")
     parser.add_argument("--count", type=whole(1), default=20,
                         help="mixtures of each ratio; a quarter of it of each class")  # fmt: skip

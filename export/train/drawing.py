@@ -12,6 +12,7 @@ from types import TracebackType
 import numpy as np
 
 from export.train.examples import Example, ExampleMaker
+from export.train.interruption import unheard
 
 AHEAD = 8
 """Batches drawn ahead of the one asked for."""
@@ -43,6 +44,10 @@ class DrawingAhead:
         self._pool = ProcessPoolExecutor(
             processes, multiprocessing.get_context("spawn"), initializer=_remember, initargs=(drawing,)
         ) if processes else None  # fmt: skip
+        if self._pool is not None:
+            with unheard():
+                for _ in range(processes):
+                    self._pool.submit(int)  # nothing, but it starts a process
 
     def draw(self, number: int) -> list[Example]:
         """Those of batch `number`; the next ones are begun."""

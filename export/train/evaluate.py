@@ -16,11 +16,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from export.command_line import HelpFormat, answer, require_place, require_torch, whole
+
+if __name__ == "__main__":
+    require_torch("python -m export.train.evaluate")
+
 import numpy as np
 import torch
 
 from engine.lexicon import lexicon_for
-from export.command_line import answer, require_place, whole
 from export.models.queried import QueriedSeparator
 from export.train import checkpoint
 from export.train.cache import SampleStore, open_recordings
@@ -132,11 +136,10 @@ def _text(value: float | None) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Evaluate as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__, formatter_class=HelpFormat)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="what export.train.separator saved")
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the recordings")
-    parser.add_argument("--cache", type=Path, default=Path("train-runs/cache"))
+    parser.add_argument("--cache", type=Path, default=Path("train-runs/cache"), help="where decoded samples are kept")
     parser.add_argument("--per-concept", type=whole(1), default=20, help="mixtures of each concept")
     parser.add_argument("--json", type=Path, help="write the report here")
     parser.add_argument("--last", action="store_true", help="the last weights in place of their running mean")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from export.train.corpus import PROCEDURAL, SAMPLE_RATE, Recording
 from export.train.procedural.signals import PEAK
+from export.train.progress import counted
 
 Rng = np.random.Generator
 CLIP_S = 5.0
@@ -171,14 +172,17 @@ def midi_recordings(
     player = _Player(soundfont)
     recordings: list[Recording] = []
     arrays: dict[str, npt.NDArray[np.int16]] = {}
-    for number, (name, label, programs, notes) in enumerate(_pieces(seed, clips)):
-        played = player.play(programs, notes)
-        peak = int(np.abs(played).max())
-        if peak < 100:  # a soundfont need not have every program
-            continue
-        file = f"general_midi/{name.replace(' ', '_')}_{number}"
-        arrays[file] = np.asarray(played * (PEAK / peak), np.int16)
-        recordings.append(Recording(file, label, (label,), PROCEDURAL, "MIT", "", SAMPLE_RATE, CLIP_S))
+    pieces = list(_pieces(seed, clips))
+    with counted("making played sounds", len(pieces)) as tell:
+        for number, (name, label, programs, notes) in enumerate(pieces):
+            tell(number)
+            played = player.play(programs, notes)
+            peak = int(np.abs(played).max())
+            if peak < 100:  # a soundfont need not have every program
+                continue
+            file = f"general_midi/{name.replace(' ', '_')}_{number}"
+            arrays[file] = np.asarray(played * (PEAK / peak), np.int16)
+            recordings.append(Recording(file, label, (label,), PROCEDURAL, "MIT", "", SAMPLE_RATE, CLIP_S))
     return recordings, arrays
 
 

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from export.models import phase
 from export.models.bands import band_power
 from export.train.cache import SampleStore
 from export.train.examples import Example, Hint
@@ -27,12 +29,13 @@ ACTIVE_DB = -35.0
 class Batch:
     """K questions of each of B mixtures, all float32; F is 160 bands (powers summed within each) or 480 bins.
 
-    `own [B, T, F]` the mixture's power; `target`, `across [B, K, T, F]` the target's power and Re(X S*);
-    `asked [B, K, concepts]`; `active [B, K, T]`; `hint [B, K, T, 2]`; `scored [B, 1, F]`: 1 for each band of which
-    every bin could be filled by every recording.
+    `own [B, T, F]` the mixture's power, `advance [B, T, 2 · phase_bins]` that of its low phases; `target`, `across
+    [B, K, T, F]` the target's power and Re(X S*); `asked [B, K, concepts]`; `active [B, K, T]`; `hint [B, K, T, 2]`;
+    `scored [B, 1, F]`: 1 for each band of which every bin could be filled by every recording.
     """
 
     own: Tensor
+    advance: Tensor
     target: Tensor
     across: Tensor
     asked: Tensor
@@ -50,6 +53,7 @@ class Mixer:
         length: samples of an example.
         concepts: the words, in the order of `asked`.
         banded: sum powers within bands.
+        phase_bins: low bins of which the phase's advance is given.
         device: where all of it is made, and stays.
     """
 
@@ -60,11 +64,13 @@ class Mixer:
         concepts: Sequence[str],
         *,
         banded: bool = True,
+        phase_bins: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
         self.device = torch.device(device)
         self._sound = SoundMaker(store, length, self.device)
         self._concepts = list(concepts)
+        self._phase_bins = phase_bins
         self._fold: Callable[[Tensor], Tensor] = band_power if banded else _as_it_is
         self._window = torch.from_numpy(ROOT_HANN).to(self.device)
         self._at_once = 1 if self.device.type == "cpu" else 1 << 20
@@ -103,6 +109,7 @@ class Mixer:
         unfilled = self._fold(self._tensor(1 - np.stack([example.filled for example in examples])))
         return Batch(
             own=self._fold(_power(mixtures)),
+            advance=self._advance(mixtures),
             target=target,
             across=self._fold(across),
             asked=self._tensor(np.array(asked)),
@@ -110,6 +117,11 @@ class Mixer:
             hint=torch.stack([active * told, (1 - active) * told], -1),
             scored=1 - unfilled.clamp_max(1)[:, None],
         )
+
+    def _advance(self, mixtures: Tensor) -> Tensor:
+        """Before the first frame lies silence."""
+        low = functional.pad(mixtures[..., : self._phase_bins].transpose(0, 1), (0, 0, 0, 0, 1, 0))
+        return phase.advance(low).transpose(0, 1)
 
     def _tensor(self, values: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.asarray(values, np.float32)).to(self.device)

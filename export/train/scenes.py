@@ -19,8 +19,11 @@ Rng = np.random.Generator
 
 RUNNING_SPEECH_S = 5.0
 """Speech files at least this long are drawn two times of three, though they are few: single words teach no prosody."""
-VOICE_SPEED, SOUND_SPEED = (0.85, 1.15), (0.6, 1.6)
-"""Slowest and fastest that a recording is played; most classes have few recordings, but their pitch means little."""
+VOICE_SPEED, SOUND_SPEED, NOISE_SPEED = (0.85, 1.15), (0.6, 1.6), (0.4, 2.2)
+"""Slowest and fastest that a recording is played; most classes have few recordings, but their pitch means little. Least
+of all in a noise that a voice has to be heard above: those are what noisy speech lacks most (`RUNS.md`)."""
+_ONE_WAY = ("footsteps", "typing", "crowd")
+"""Noises that are others when they are played backwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Source:
     band_hz: float
     pieces: tuple[Piece, ...] = ()
     speed: float = 1.0
+    backwards: bool = False
     room: Room | None = None
     events: tuple[tuple[int, int], ...] | None = None
     gain_db: float = 0.0
@@ -61,8 +65,10 @@ class Recipe:
     """Chances of the draw."""
 
     seconds: float = 2.0
-    noisy_speech_share: float = 0.36
-    """One voice and one or two noises, the voice -3…+18 dB above them: what a call or a recording outdoors is like."""
+    noisy_speech_share: float = 0.42
+    """One voice and one to three noises, the voice -3…+18 dB above each: what a call or a street is like."""
+    further_noise_share: float = 0.45
+    """Chance of each noise, up to three, to have another beside it."""
     speech_share: float = 0.35
     man_and_woman_share: float = 0.10
     events_share: float = 0.3
@@ -102,7 +108,8 @@ class SceneMaker:
     def draw(self, rng: Rng) -> list[Source]:
         """One to four sources with their gains; no two of them too near each other, save two voices."""
         if self._running and rng.random() < self.recipe.noisy_speech_share and (self._noises or self._made_noises):
-            noises = [self._noise(rng) for _ in range(1 + int(rng.random() < 0.25))]
+            more = self.recipe.further_noise_share
+            noises = [self._noise(rng) for _ in range(1 + int(rng.random() < more) * (1 + int(rng.random() < more)))]
             return [replace(self._voice(rng), gain_db=rng.uniform(-3, 18)), *noises]
         sources = self._sources(rng)
         low, high = (-10, 15) if rng.random() < 0.2 else (-5, 5)
@@ -121,10 +128,12 @@ class SceneMaker:
         return sources
 
     def _noise(self, rng: Rng) -> Source:
-        """A noise made by formula, two times of five; else a recorded one."""
+        """A noise made by formula, two times of five; else a recorded one. Half of them backwards."""
         if self._made_noises and (not self._noises or rng.random() < 0.4):
-            return self._played(self._made_noises[int(rng.integers(len(self._made_noises)))], rng)
-        return self._of_label(self._noises[int(rng.integers(len(self._noises)))], rng)
+            noise = self._played(self._made_noises[int(rng.integers(len(self._made_noises)))], rng, NOISE_SPEED)
+        else:
+            noise = self._of_label(self._noises[int(rng.integers(len(self._noises)))], rng, NOISE_SPEED)
+        return replace(noise, backwards=noise.label not in _ONE_WAY and rng.random() < 0.5)
 
     def _sound(self, rng: Rng, beside: Sequence[str]) -> Source:
         for _ in range(30):
@@ -133,18 +142,18 @@ class SceneMaker:
                 break
         return self._of_label(label, rng)
 
-    def _of_label(self, label: str, rng: Rng) -> Source:
+    def _of_label(self, label: str, rng: Rng, speeds: tuple[float, float] = SOUND_SPEED) -> Source:
         """One origin is as likely as another, but at least half of the time one that was recorded, where there is any:
         what is made by formula comes in many kinds and would drown it."""
         recorded, made = self._by_label[label]
         share = max(0.5 if recorded else 0.0, len(recorded) / (len(recorded) + len(made)))
         origins = recorded if rng.random() < share else made
         recordings = origins[int(rng.integers(len(origins)))]
-        return self._played(recordings[int(rng.integers(len(recordings)))], rng)
+        return self._played(recordings[int(rng.integers(len(recordings)))], rng, speeds)
 
-    def _played(self, recording: Recording, rng: Rng) -> Source:
+    def _played(self, recording: Recording, rng: Rng, speeds: tuple[float, float]) -> Source:
         """A recording as it is, once or a few times."""
-        speed = _speed(SOUND_SPEED, rng)
+        speed = _speed(speeds, rng)
         found = cuts(self._lengths[recording.file], int(self.length * speed) + 2, rng)
         return self._finish([Piece(recording.file, one) for one in found], speed, recording, rng)
 
@@ -179,7 +188,7 @@ class SceneMaker:
         room = Room(rng.uniform(0.1, 0.5), rng.uniform(0, 12)) if rng.random() < 0.15 else None
         events = _events(self.length, rng) if rng.random() < self.recipe.events_share else None
         band_hz = recording.native_sr_hz / 2
-        return Source(recording.label, recording.concepts, band_hz, tuple(pieces), speed, room, events)
+        return Source(recording.label, recording.concepts, band_hz, tuple(pieces), speed, room=room, events=events)
 
 
 def _speed(span: tuple[float, float], rng: Rng) -> float:

@@ -56,6 +56,9 @@ class SoundMaker:
         for row, source in enumerate(sources):
             for file, (begin, at, count) in ((piece.file, piece.cut) for piece in source.pieces):
                 raw[row, at : at + count] = self._samples(file)[begin : begin + count]
+            if source.backwards:
+                heard = raw[row, : int(self._length * source.speed) + 2]
+                heard.copy_(heard.flip(0))
         return raw
 
     def _faint(self, sources: Sequence[Source]) -> Tensor:

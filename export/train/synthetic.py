@@ -2,7 +2,7 @@
 
 They take minutes to make, so they are kept under a key that changes with the code that makes them, with what it is
 given and with the libraries behind it. `made-NAME-KEY.i16` holds the samples, the JSON beside it the recordings; it is
-renamed into place last, and what another key made of the same name is removed a day later.
+renamed into place last. What is damaged is made anew; what another key made of the same name is removed a day later.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from export.train import corpus, general_midi, procedural
-from export.train.cache import SampleStore, mapped, put_in_place
+from export.train.cache import SampleStore, mapped, put_in_place, read_json
 from export.train.corpus import SAMPLE_RATE, SPEECH, Recording
 from export.train.procedural import sung
 from export.train.procedural.signals import PEAK
+from export.train.progress import counted
 
 logger = logging.getLogger("winnow.export")
 
@@ -60,20 +61,37 @@ def synthetic_recordings(
 
 
 def kept(cache: Path, name: str, key: str, make: Callable[[], Made], store: SampleStore) -> list[Recording]:
-    """What `make` gives, its samples in `store`: read from `cache` where the same key was made before.
+    """What `make` gives, its samples in `store`: read from `cache` where the same key was made before, and is whole.
 
     Raises:
         OSError: the cache cannot be read or written.
     """
     index = cache / f"made-{name}-{key}.json"
-    if not (index.exists() and index.with_suffix(".i16").exists()):
+    if not _is_whole(index):
         logger.info("making %s sounds", name)
-        _write(index, *make())
+        _write(index, name, *make())
         _remove_stale(cache, name, index)
-    rows = json.loads(index.read_text(encoding="utf-8"))
-    samples = mapped(index.with_suffix(".i16"))
-    store.add({row["recording"]["file"]: samples[row["begin"] : row["end"]] for row in rows})
-    return [_recording(row["recording"]) for row in rows]
+    recordings, arrays = _read(index)
+    store.add(arrays)
+    return recordings
+
+
+def _is_whole(index: Path) -> bool:
+    if not index.exists():
+        return False
+    try:
+        _read(index)
+    except (KeyError, TypeError, ValueError) as error:
+        logger.warning("%s is damaged (%s: %s): made anew", index, type(error).__name__, error)
+        return False
+    return True
+
+
+def _read(index: Path) -> Made:
+    rows = read_json(index)
+    samples = mapped(index.with_suffix(".i16"), max((row["end"] for row in rows), default=0))
+    recordings = [_recording(row["recording"]) for row in rows]
+    return recordings, {one.file: samples[row["begin"] : row["end"]] for one, row in zip(recordings, rows, strict=True)}
 
 
 def _remove_stale(cache: Path, name: str, index: Path) -> None:
@@ -98,15 +116,20 @@ def finished(samples: Int16) -> Int16:
     return np.asarray(heard * (PEAK / np.abs(heard).max()), np.int16)
 
 
-def _write(index: Path, recordings: Sequence[Recording], arrays: dict[str, Int16]) -> None:
+def _write(index: Path, name: str, recordings: Sequence[Recording], arrays: dict[str, Int16]) -> None:
     rows, begin = [], 0
-    with put_in_place(index.with_suffix(".i16")) as begun, begun.open("wb") as out:
+    with (
+        put_in_place(index.with_suffix(".i16")) as begun,
+        begun.open("wb") as out,
+        counted(f"keeping {name} sounds", len(recordings)) as tell,
+    ):
         for recording in recordings:
             samples = finished(arrays[recording.file])
             samples.tofile(out)
             recording = replace(recording, seconds=len(samples) / SAMPLE_RATE)
             rows.append({"recording": asdict(recording), "begin": begin, "end": begin + len(samples)})
             begin += len(samples)
+            tell(len(rows))
     with put_in_place(index) as begun:
         begun.write_text(json.dumps(rows), encoding="utf-8")
 

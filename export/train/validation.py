@@ -51,11 +51,11 @@ class Scores:
 def separate(model: QueriedSeparator, samples: Float32, *concepts: str) -> Float32:
     """`[n]` samples of the concepts in `[n]` samples, by one call of the network on all frames."""
     spectrum = analyse(samples)
-    power = torch.from_numpy(np.square(spectrum.real) + np.square(spectrum.imag))[None]
+    heard = torch.from_numpy(spectrum)[None]
     asked = torch.zeros(1, len(model.concepts))
     asked[0, [model.concepts.index(concept) for concept in concepts]] = 1
     with torch.no_grad():
-        logits, _, _ = model(power, asked, torch.zeros(1, power.shape[1], 2), model.initial_state(1))
+        logits, _, _ = model(heard, asked, torch.zeros(1, heard.shape[1], 2), model.initial_state(1))
     gains = torch.sigmoid(logits)[0].numpy()
     return synthesise((spectrum * gains).astype(np.complex64))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,8 @@ from typing import TypeVar
 import torch
 from torch import distributed
 from torch.nn import Parameter
+
+from export.train.interruption import Stopped, unheard
 
 What = TypeVar("What")
 PATIENCE = timedelta(minutes=5)
@@ -66,35 +69,50 @@ def together(work: Callable[[What, Workers], None], what: What, size: int) -> No
 
     Raises:
         RuntimeError: another process ended in error (its own stands on standard error).
+        Stopped: a signal came to `work` in this process; the others are gone.
     """
     if size == 1:
         work(what, Workers())
         return
     context = multiprocessing.get_context("spawn")
-    others = []
+    others: list[SpawnProcess] = []
+
+    def lead(what: What, workers: Workers) -> None:
+        try:
+            work(what, workers)
+        except Stopped:  # they go before the group does, or each would complain of its loss
+            _end(others)
+            raise
+
     with tempfile.TemporaryDirectory() as folder:
         meeting = Path(folder) / "meeting"
         try:
             for rank in range(1, size):
-                others.append(context.Process(target=_join, args=(work, what, meeting, rank, size), daemon=True))
-                others[-1].start()
+                other = context.Process(target=_join, args=(work, what, meeting, rank, size), daemon=True)
+                with unheard():
+                    other.start()
+                others.append(other)
             threading.Thread(target=_watch, args=(others,), daemon=True, name="watching workers").start()
-            _join(work, what, meeting, 0, size)
+            _join(lead, what, meeting, 0, size)
             for other in others:
                 other.join(timeout=PATIENCE.total_seconds())
             if any(other.exitcode for other in others):
                 raise RuntimeError("a worker ended in error after the last step")
         finally:
-            for other in others:
-                other.terminate()
-                other.join()
+            _end(others)
+
+
+def _end(others: Sequence[SpawnProcess]) -> None:
+    for other in others:
+        other.terminate()
+        other.join()
 
 
 def _watch(others: Sequence[SpawnProcess]) -> None:
     """Say at once which worker is gone: the rest notice at their next meeting, minutes later perhaps."""
     for gone in connection.wait([other.sentinel for other in others]):
         other = next(other for other in others if other.sentinel == gone)
-        if other.exitcode:
+        if other.exitcode and other.exitcode != -signal.SIGTERM:  # so the first worker ends them, or `timeout` ends all
             logger.error("%s ended with exit code %s", other.name, other.exitcode)
 
 

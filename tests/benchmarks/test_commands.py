@@ -31,6 +31,25 @@ def test_help_explains_regime_and_floor(name: str) -> None:
     assert "Floor" in asked.stdout
 
 
+@pytest.mark.parametrize("name", sorted({*OF_TORCH, "sam_audio_backends"}))
+def test_without_torch_one_line_says_so(name: str) -> None:
+    script = f"import runpy, sys; sys.modules['torch'] = None; runpy.run_module('benchmarks.{name}', None, '__main__')"
+    asked = subprocess.run([sys.executable, "-c", script, "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert asked.returncode == 2
+    assert "needs the package 'torch': pip install 'winnow-live[sam-audio]'" in asked.stderr
+    assert asked.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("words", "status", "said"), [(("--help",), 0, "PORT"), (("x",), 2, "got 'x'")])
+def test_the_stock_server_reads_its_command_line(words: tuple[str, ...], status: int, said: str) -> None:
+    asked = subprocess.run(
+        [sys.executable, "-m", "benchmarks.webrtc_stock", *words], cwd=ROOT, capture_output=True, text=True
+    )
+    assert asked.returncode == status
+    assert said in asked.stdout + asked.stderr
+    assert "Traceback" not in asked.stderr
+
+
 def test_the_questions_that_the_readme_rests_on_are_there() -> None:
     assert {"stitching", "hop_latency", "sessions", "end_to_end", "quality", "files"} <= set(QUESTIONS)
 

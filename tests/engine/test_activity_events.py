@@ -48,5 +48,42 @@ def test_spans_are_certain_whatever_the_model_thinks() -> None:
     assert told([1.0] * 300, known)[-1] == end
 
 
+RAIN = ConceptSet((Match("rain", 1.0),))
+
+
+def swapped(after: ConceptSet, active: float) -> list[Activity]:
+    """Events of one loud target whose words become `after` after a second, the new sound 30 dB below; `active` is the
+    probability of that."""
+    events = ActivityEvents(AUDIO, 48_000)
+    events.follow(["a"])
+    found = []
+    for hop in range(300):
+        new = hop >= 100
+        lane = Lane(Target("a", "x"), after if new else SPEECH, 9 if new else 7)
+        level, probability = (0.003, active) if new else (0.1, 1.0)
+        outputs = {slot: np.full((1, 480), level, np.float32) for slot in (7, 9)}
+        told = {slot: np.array([probability], np.float32) for slot in (7, 9)}
+        stretch = Stretch(480 * hop, 480, outputs, told, hop == 100, 0.0, 0.0, 0.0)
+        events.follow(["a"])
+        found += events.of(Plan({"a": lane}), stretch, 0, None)
+    return found
+
+
+def test_other_words_begin_anew_however_loud_the_old_ones_were() -> None:
+    assert [(event.state, event.at) for event in swapped(RAIN, 1.0)] == [
+        ("start", 0), ("end", 100 * 480), ("start", 100 * 480)
+    ]  # fmt: skip
+
+
+def test_the_old_words_end_where_nothing_of_the_new_sounds() -> None:
+    for after in (RAIN, ConceptSet(SPEECH.matches, inverted=True)):
+        assert [(event.state, event.at) for event in swapped(after, 0.0)] == [("start", 0), ("end", 100 * 480)]
+
+
+def test_the_same_words_once_more_go_on() -> None:
+    again = ConceptSet((Match("speech", 0.8),))
+    assert [event.state for event in swapped(again, 1.0)] == ["start", "end"]  # 30 dB below what was heard
+
+
 def test_everything_but_has_no_activity_of_its_own() -> None:
     assert told([1.0] * 100, inverted=True) == []

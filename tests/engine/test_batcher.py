@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from engine.batcher import FILE_HOPS, LIVE_HOPS, MOST_ROWS, Batcher
+from engine.batcher import FILE_HOPS, LIVE_HOPS, MOST_ROWS, PRIMING_WAITS_S, Batcher
 from engine.bundle import Bundle
 from engine.config import SessionConfig
 from engine.frames import Result, Work
@@ -187,3 +187,78 @@ def test_load_and_percentile_of_steps(identity: Bundle, clock: ManualClock) -> N
         clock.now_s += 0.005
     assert batcher.step_p95_s == pytest.approx(0.005)
     assert batcher.load == pytest.approx(0.25, abs=0.02)
+
+
+def feed_a_hop(batcher: Batcher, sessions: tuple[Session, ...], at_s: float) -> None:
+    for session in sessions:
+        session.feed_audio(noise(480), at_s)
+        batcher.ready(session)
+
+
+def test_the_past_of_new_targets_waits_behind_the_hops_of_others(identity: Bundle, clock: ManualClock) -> None:
+    watched = Watched(identity, clock, cost_s=0.0002)
+    batcher = Batcher(watched, clock)  # type: ignore[arg-type]
+    wishful, steady = opened(identity, 2)
+    for session in (wishful, steady):
+        batcher.add(session)
+    for _ in range(150):
+        clock.now_s += 0.01
+        feed_a_hop(batcher, (wishful, steady), clock())
+        while batcher.pending:
+            batcher.step()
+    steady.meter.reset()
+    watched.steps.clear()
+    # Somebody who asks for something else every 10 ms: a hundred hops of the past each time.
+    due_s = clock()
+    for turn in range(50):
+        due_s += 0.01
+        clock.now_s = max(clock.now_s, due_s)
+        feed_a_hop(batcher, (wishful, steady), due_s)
+        wishful.update((Target("speech", "dog bark" if turn % 2 else "speech"),))
+        while batcher.pending and clock.now_s < due_s + 0.01:
+            batcher.step()
+    past = [works for works in watched.steps if any(work.hops > 1 for work in works)]
+    assert past, "something was heard of the past"
+    assert steady.counters.late_hops == 0
+    # A hop waits for a little of somebody's past at most, and for the step that it goes in.
+    assert steady.meter.percentiles()["latency"][2] <= 0.2 * 0.01 + 0.002
+
+
+def test_the_past_gets_its_turn_on_a_server_that_is_late(identity: Bundle, clock: ManualClock) -> None:
+    watched = Watched(identity, clock, cost_s=0.006)
+    batcher = Batcher(watched, clock)  # type: ignore[arg-type]
+    wishful, steady = opened(identity, 2)
+    for session in (wishful, steady):
+        batcher.add(session)
+        session.feed_audio(noise(4800), clock())
+        batcher.ready(session)
+    while batcher.pending:
+        batcher.step()
+    wishful.update((Target("speech", "dog bark"),))
+    asked_s = due_s = clock()
+    while not any(len(work.slots) == 2 for works in watched.steps for work in works):
+        due_s += 0.005  # the steady one alone is more than can be done
+        feed_a_hop(batcher, (wishful, steady), due_s)
+        batcher.step()
+        assert clock() < asked_s + 4 * PRIMING_WAITS_S
+
+
+def test_a_step_is_bounded_by_the_rows_of_its_works_too(identity: Bundle, clock: ManualClock) -> None:
+    watched = Watched(identity, clock)
+    step = watched.step
+
+    def by_rows(works: list[Work]) -> Iterator[list[Result]]:
+        clock.now_s += 0.0002 * sum(work.hops * work.rows for work in works)
+        return step(works)
+
+    watched.step = by_rows  # type: ignore[method-assign]
+    batcher = Batcher(watched, clock)  # type: ignore[arg-type]
+    many = tuple(Target(name, name) for name in ("speech", "dog bark", "siren", "rain"))
+    session = Session(identity, SessionConfig(48_000, 1, many))
+    batcher.add(session)
+    session.feed_audio(noise(48_000), clock())
+    batcher.ready(session)
+    while batcher.pending:
+        batcher.step()
+    cost_s = [sum(work.rows * work.hops for work in works) * 0.0002 for works in watched.steps]
+    assert max(cost_s[1:]) <= 0.5 * 0.01 + 1e-9  # the first step had no measured cost

@@ -14,6 +14,7 @@ def test_messages() -> None:
     assert len(str(subject.BadInput("x", "y", "z" * 1000))) < 120
     inner = subject.BadInput("prompt", "words that name a sound", "")
     assert str(inner.within("targets.a")) == "targets.a.prompt: expected words that name a sound, got ''"
+    assert str(inner.called("prompt words")) == "prompt words: expected words that name a sound, got ''"
     unknown = subject.UnknownPrompt("p" * 2000, ("speech", "rain", "dog bark"), "t")
     assert len(str(unknown)) < 200
     assert "'rain'" in str(unknown)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -278,3 +280,35 @@ def test_hints_split_a_work() -> None:
     assert [(work.pts // 480, work.hops, work.hints) for work, _ in run(subject)] == [
         (-1, 4, (0,)), (3, 2, (0,)), (5, 8, (1,)), (13, 2, (1,)), (15, 1, (1,)),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("audio", [AUDIO, FRAMED])
+def test_of_two_hops_in_a_row_one_at_most_runs_two_plans(audio: AudioSpec) -> None:
+    subject = Separator(audio, 1, [1])
+    subject.push(noise(audio.latency), 0.0)
+    run(subject)
+    joints, told = [], []
+    for number in range(40):
+        told.append(subject.prepare([2 + number]))
+        subject.push(noise(audio.hop), 0.0)
+        for work, stretch in run(subject):
+            if stretch is not None and stretch.joined:
+                subject.settle(work.slots[-1:])
+                joints.append(work.pts)
+    assert len(joints) == 20
+    assert set(joints) <= set(told)
+    assert min(later - before for before, later in pairwise(joints)) == 2 * audio.hop
+    # Within two hops all the same.
+    assert all(at <= audio.hop * (number + 1) + audio.hop for number, at in enumerate(told))
+
+
+def test_what_needs_no_new_slot_may_change_at_every_hop() -> None:
+    subject = Separator(AUDIO, 1, [1])
+    subject.push(noise(AUDIO.latency), 0.0)
+    run(subject)
+    told = []
+    for _ in range(5):
+        told.append(subject.prepare([]))
+        subject.push(noise(AUDIO.hop), 0.0)
+        assert [stretch.joined for _, stretch in run(subject) if stretch is not None] == [True]
+    assert [later - before for before, later in pairwise(told)] == [AUDIO.hop] * 4

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engine.bundle import Bundle
+from engine.errors import NoCapacity
 from engine.plan import TAKEN
 from engine.prompt import Span, Target
 from engine.targets import Targets
@@ -55,3 +58,19 @@ def test_unchanged_targets_keep_their_slots(identity: Bundle) -> None:
     past = targets.settle()
     assert past.lanes["a"].slot == targets.plan.lanes["a"].slot == slot
     targets.close()
+
+
+def test_more_slots_than_are_free_are_refused_and_change_nothing(identity: Bundle) -> None:
+    free = len(identity.masking._free)
+    targets = Targets(identity, (SPEECH,), True)
+    before = targets.newest
+    with pytest.raises(NoCapacity, match=r"2 targets and the residual would need 3 separations at once, .* room for 2"):
+        targets.change((SPEECH, Target("b", "siren")), 1)  # with the union it takes two
+    assert targets.newest is before
+    assert free - len(identity.masking._free) == 1
+    targets.change((SPEECH, Target("b", "siren")), 2)
+    targets.change((Target("a", "dog"), Target("b", "rain")), 0)  # others in the place of those
+    targets.change((SPEECH, Target("b", "speech", gain_db=3.0)), 0)
+    assert len(targets.newest.slots) == 1
+    targets.close()
+    assert len(identity.masking._free) == free

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
+from export.models import phase
 from export.models.flat import FlatConfig
 from export.models.linear import LinearConfig
 from export.models.queried import QueriedSeparator
@@ -73,11 +76,22 @@ def tiny_store(recordings: list[Recording]) -> SampleStore:
 
 
 def batch_maker(
-    scenes: SceneMaker, store: SampleStore, concepts: list[str], size: int, *, banded: bool = True
+    scenes: SceneMaker,
+    store: SampleStore,
+    concepts: list[str],
+    size: int,
+    *,
+    banded: bool = True,
+    phase_bins: int = phase.MOST,
 ) -> BatchMaker:
     """Two questions of each mixture."""
     drawing = Drawing(ExampleMaker(scenes, concepts, 2), size, seed=5)
-    return BatchMaker(drawing, Mixer(store, scenes.length, concepts, banded=banded))
+    return BatchMaker(drawing, Mixer(store, scenes.length, concepts, banded=banded, phase_bins=phase_bins))
+
+
+def noise(batch: int, hops: int) -> Tensor:
+    """Complex spectra `[batch, hops, 480]`, the same for the same shape."""
+    return torch.randn(batch, hops, 480, dtype=torch.complex64, generator=torch.Generator().manual_seed(7))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,6 +101,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Who runs the tests may ignore Ctrl-C (a shell does for what it runs behind `&`), and all they start would."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

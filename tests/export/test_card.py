@@ -56,7 +56,7 @@ def test_a_card_describes_the_network_it_is_about(
     assert "# tiny" in linear
     assert "weights of 8 bits" in linear
     assert "2 × [norm → gated linear recurrence(32)" in linear
-    assert "`state [B,768]`" in linear
+    assert "`state [B,960]`" in linear
     assert "GRU(32)" in write_card(flat_model, recordings, rows, {}, RUN, "tiny", version="1.2.3")
 
 
@@ -92,6 +92,11 @@ def test_a_card_says_how_this_very_bundle_was_made(
     assert "--out engine/models/tiny --replace --version 0.6.0\n" in plain
     assert "--per-concept 7 --json scores.json" in plain
     sizes = '{"width": 32, "inner": 32, "blocks": 2, "query": 16}'
-    asked = "--batch 24 --questions 2 --rate 0.002 --seed 15 --from older.pt\n"
+    asked = "--batch 24 --questions 2 --rate 0.002 --seed 15 --from BEFORE/older.pt\n"
     assert f"--minutes 82 --core linear --sizes '{sizes}' {asked}" in rounded
+    assert "BEFORE: a folder with that file" in rounded
+    assert "export.train.average" not in rounded
+    mean = write_card(model, recordings, rows, scores, {**run, "averaged": 2}, "tiny", version="0.6.0")
+    assert "python -m export.train.average BEFORE/older.pt train-runs/latest.pt --out mean.pt\n" in mean
+    assert "export bundle --checkpoint mean.pt" in mean
     assert """--core flat --sizes '{"hidden": 32, "query": 16}' --batch""" in plain

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.errors import BadInput, BundleError, EngineFault
-from export.command_line import above_zero, answer, json_value, require_folder, require_place, whole
+from export.command_line import HelpFormat, above_zero, answer, json_value, require_folder, require_place, whole
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("1024", 1024), (" 7 ", 7)])
@@ -64,6 +66,15 @@ def test_our_own_faults_keep_their_traceback() -> None:
     assert answer("winnow export", lambda: 0) == 0
 
 
+def test_a_benchmark_tells_it_its_own_way(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        raise BadInput("hop", "10ms", "15ms")
+
+    assert answer("sessions", work, mark="") == 2
+    assert capsys.readouterr().err == "sessions: hop: expected 10ms, got '15ms'\n"
+    assert answer("sessions", lambda: None) == 0
+
+
 def test_a_folder_is_made_and_tried(tmp_path: Path) -> None:
     require_folder("--runs", tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
@@ -79,3 +90,39 @@ def test_a_file_needs_a_folder_and_no_folder_of_its_name(tmp_path: Path) -> None
     for wrong in (tmp_path, tmp_path / "nowhere" / "scores.json"):
         with pytest.raises(BadInput, match="--json: expected a file in a folder that is there"):
             require_place("--json", wrong)
+
+
+WITHOUT_TORCH = """
+import runpy, sys
+sys.modules["torch"] = None
+sys.argv[1:2] = []
+runpy.run_module("{module}", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        *((f"export.train.{name}", ("--help",)) for name in ("separator", "evaluate", "compare")),
+        ("export", ("keep", "--checkpoint", "x.pt")),
+    ],
+)
+def test_without_torch_a_command_says_so_in_one_line(module: str, words: tuple[str, ...]) -> None:
+    asked = [sys.executable, "-c", WITHOUT_TORCH.format(module=module), "-", *words]
+    ran = subprocess.run(asked, capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert "needs the package 'torch': pip install 'winnow-live[export]'" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert ran.stdout == ""
+
+
+def test_help_tells_defaults_that_say_something() -> None:
+    parser = argparse.ArgumentParser(prog="x", description="As it\nstands.", formatter_class=HelpFormat)
+    parser.add_argument("--none", help="without one")
+    parser.add_argument("--flag", action="store_true", help="a flag")
+    parser.add_argument("--count", type=int, default=0, help="how many")
+    parser.add_argument("--own", default=1, help="says itself (default: one)")
+    said = parser.format_help()
+    assert "As it\nstands." in said
+    assert "how many (default: 0)" in said
+    assert said.count("default:") == 2

@@ -20,9 +20,17 @@ def opened(core: LinearCore, folder: Path, *, int8: bool) -> ort.InferenceSessio
     return parity.open_graph(folder / "separator.onnx")
 
 
-@pytest.fixture(params=[{"width": 192, "inner": 64}, {"width": 32, "inner": 32}, {"width": 224, "inner": 32}])
+SIZES = [
+    {"width": 192, "inner": 64},
+    {"width": 32, "inner": 32, "phase_bins": 10},
+    {"width": 224, "inner": 32},
+    {"width": 32, "inner": 32, "phase_bins": 0},
+]
+
+
+@pytest.fixture(params=SIZES)
 def core(request: pytest.FixtureRequest) -> LinearCore:
-    """State rows as wide as the core, wider, and filled up."""
+    """State rows as wide as the core, wider, and filled up; phases heard of all low bins, of some, of none."""
     torch.manual_seed(1)
     return LinearCore(LinearConfig(blocks=2, **request.param))
 

@@ -14,7 +14,7 @@ from export.__main__ import main
 from export.card import REPORT_PARTS
 from export.models.queried import QueriedSeparator
 from export.train import checkpoint
-from export.train.separator import Plan, Trainer
+from export.train.trainer import Plan, Trainer
 
 MANIFEST = (
     "file,class,caption,source,licence,split,speaker,native_sr,seconds\nr.opus,rain,rain,x/y,CC0,train,,44100,2\n"

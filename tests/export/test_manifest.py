@@ -40,7 +40,7 @@ def test_a_bundle_loads_and_a_changed_one_does_not(model: QueriedSeparator, tmp_
     spec = load_spec(folder)
     assert spec == written
     assert (spec.audio.window, spec.audio.hop, spec.audio.latency) == (960, 480, 960)
-    assert (spec.states[0].shape, spec.states[0].batch_axis) == ((4 * 192,), 0)
+    assert (spec.states[0].shape, spec.states[0].batch_axis) == ((5 * 192,), 0)
     assert set(spec.parity) == {"torch_vs_graph", "steps_vs_call"}
     labels = [entry["label"] for entry in json.loads((folder / "concepts.json").read_text(encoding="utf-8"))]
     assert labels == model.concepts

@@ -78,10 +78,24 @@ def browsers() -> Iterator[Browsers]:
             running.close()
 
 
-class PageServer:
-    """`winnow serve` in a process of its own, on a port that stays its own through restarts."""
+ROOM_FOR = """
+from streaming.capacity import Capacity
+from streaming.cli import main
+Capacity.most_rows = property(lambda self: {rows})
+main()
+"""
 
-    def __init__(self, **settings: str) -> None:
+
+class PageServer:
+    """`winnow serve` in a process of its own, on a port that stays its own through restarts.
+
+    Args:
+        rows: it has room for so many rows of the graph, whatever they cost.
+        settings: of its environment.
+    """
+
+    def __init__(self, rows: int | None = None, **settings: str) -> None:
+        self._program = ("-m", "streaming.cli") if rows is None else ("-c", ROOM_FOR.format(rows=rows))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -99,7 +113,7 @@ class PageServer:
     def start(self) -> None:
         """Start, and return once it answers."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "streaming.cli", "serve"], env=self._environment, stdin=subprocess.DEVNULL,
+            [sys.executable, *self._program, "serve"], env=self._environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         limit_s = time.monotonic() + 40
@@ -120,9 +134,9 @@ class PageServer:
 
 
 @contextmanager
-def page_server(**settings: str) -> Iterator[PageServer]:
+def page_server(rows: int | None = None, **settings: str) -> Iterator[PageServer]:
     """A started server; gone in the end, however it went."""
-    server = PageServer(**settings)
+    server = PageServer(rows, **settings)
     try:
         server.start()
         yield server

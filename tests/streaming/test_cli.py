@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from streaming.cli import main
+from streaming.settings import Settings
 from tests.streaming.media_files import read_all, tone, write_sound
 from tests.streaming.test_media_writing import disk_of
 
@@ -42,6 +43,13 @@ def test_the_commands_are_listed_without_loading_what_they_need() -> None:
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_serve_says_what_its_exit_status_means(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert winnow(monkeypatch, "serve", "--help") == 0
+    assert "3 where it does not start" in " ".join(capsys.readouterr().out.split())
 
 
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,6 +135,14 @@ def test_the_callers_mistakes_are_one_line_and_exit_2(
     assert "folder" in one_line(capsys)
     assert winnow(monkeypatch, "live", "-p", "everything but speech", "-p", "dog", "-i", file, "-o", "-") == 2
     assert "dog and siren" in one_line(capsys)
+    assert winnow(monkeypatch, "separate", file, "-p", "speech", "--candidates", "0", *identity) == 2
+    assert one_line(capsys).startswith("winnow: candidates: ")
+    assert winnow(monkeypatch, "separate", file, "-p", "speech", "--mask-video", file, *identity) == 2
+    assert "sees no pictures" in one_line(capsys)
+    assert winnow(monkeypatch, "separate", file, "-p", "speech", "-o", file, *identity) == 2
+    assert "output: expected a folder, got " in one_line(capsys)
+    assert winnow(monkeypatch, "serve", "--port", "abc") == 2
+    assert "got 'abc'" in capsys.readouterr().err  # in typer's frame
     assert winnow(monkeypatch, "separate", file) == 2  # no prompt: typer's own words
 
 
@@ -135,11 +151,13 @@ def test_errors_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "bad_input"
 
 
-def test_a_folder_that_cannot_be_made_exits_1_before_anything_is_played(
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_played(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    assert winnow(monkeypatch, "demo", "-m", "identity", "-o", tmp_path / "file") == 1
+    assert winnow(monkeypatch, "demo", "-m", "identity", "-o", tmp_path / "file") == 2
+    assert "output_dir: expected a folder" in one_line(capsys)
+    assert winnow(monkeypatch, "demo", "-m", "identity", "-o", tmp_path / ("too long" * 100)) == 1
     assert "cannot write" in one_line(capsys)
 
 
@@ -158,10 +176,55 @@ def test_no_server_exits_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     file = write_sound(tmp_path / "a.wav", tone(4800), 48000, "pcm_s16le")
     words = ("live", "-p", "speech", "-i", file, "-o", tmp_path / "b.wav", "-s", "ws://127.0.0.1:1")
     assert winnow(monkeypatch, *words) == 1
-    assert "127.0.0.1:1" in one_line(capsys)
+    said = one_line(capsys)
+    assert "127.0.0.1:1" in said
+    assert "winnow serve" in said
     assert not (tmp_path / "b.wav").exists()
 
 
 def test_models_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     winnow(monkeypatch, "models", "--json")
     assert "identity" in {one["name"] for one in json.loads(capsys.readouterr().out)}
+
+
+def test_serve_reads_its_secrets_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[Settings] = []
+    monkeypatch.setattr("streaming.app.serve", served.append)
+    keys, secret, turn = tmp_path / "keys", tmp_path / "secret", tmp_path / "turn"
+    keys.write_text("a-key-of-sixteen-letters\n\nanother-key-of-letters\n", encoding="utf-8")
+    secret.write_text("s" * 32 + "\n", encoding="utf-8")
+    turn.write_text("t\n", encoding="utf-8")
+    words = ("--api-keys-file", keys, "--token-secret-file", secret, "--turn-secret-file", turn)
+    assert winnow(monkeypatch, "serve", "--host", "0.0.0.0", *words) == 0
+    (settings,) = served
+    assert [key.get_secret_value() for key in settings.api_keys] == [
+        "a-key-of-sixteen-letters",
+        "another-key-of-letters",
+    ]
+    assert settings.token_secret is not None
+    assert settings.token_secret.get_secret_value() == "s" * 32
+    assert settings.turn_secret is not None
+    assert settings.turn_secret.get_secret_value() == "t"
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("serve", "--api-keys-file"), ("serve", "--token-secret-file"), ("serve", "--turn-secret-file"),
+        ("live", "--api-key-file"), ("live", "--token-file"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("content", [None, b"\n \n", b"hush\xff", b"hush\nhush"])
+def test_a_file_of_secrets_that_cannot_be(
+    command: str, option: str, content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    rest = ("-p", "dog", "-i", "nothing.wav", "-o", tmp_path / "a.wav") if command == "live" else ()
+    assert winnow(monkeypatch, command, *rest, option, file) == 2
+    said = one_line(capsys)
+    assert "hush" not in said
+    if content is None:
+        assert f"{option[2:].replace('-', '_')}: expected a file that can be read" in said

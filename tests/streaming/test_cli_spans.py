@@ -35,6 +35,18 @@ def test_a_span_that_ends_before_it_begins(
     assert "span" in capsys.readouterr().err
 
 
+def test_spans_after_the_sound_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_sound(tmp_path / "a.wav", tone(48_000), 48_000, "pcm_f32le")
+    spans = ("--span", "+0.5:1", "--span", "+0.5:999", "--span", "-1:2")
+    assert winnow(monkeypatch, "separate", file, "-p", "speech", *spans, "-m", "identity", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == [
+        "a part of the span +0.5:999 lies after the sound, which ends at 1.00 s",
+        "all of the span -1:2 lies after the sound, which ends at 1.00 s",
+    ]
+
+
 def test_predicted_spans_are_printed_and_in_the_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

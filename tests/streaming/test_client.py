@@ -229,6 +229,86 @@ async def test_what_is_sent_without_a_connection_is_sent_later(identity: Bundle)
     assert np.max(np.abs(joined(hops) - samples)) <= 1.0 / 32768
 
 
+async def lost(live: LiveClient) -> None:
+    """Until the client knows that its connection is gone."""
+    async with asyncio.timeout(20):
+        while live._sender.socket is not None:  # noqa: ASYNC110 - nothing tells a test of it
+            await asyncio.sleep(0)
+
+
+async def test_what_is_wished_for_without_a_connection_is_told_later_in_order(identity: Bundle) -> None:
+    async with house(identity, outbox_ms=60_000) as home:
+        async with LiveClient(home.url, targets=[Target("a", "speech")]) as live:
+            reading = asyncio.create_task(collect(live))
+            await live.send(tone(4800))
+            home.only_socket().transport.abort()
+            await lost(live)
+            async with asyncio.TaskGroup() as group:
+                wishes = [
+                    group.create_task(live.update([Target("b", "rain"), Target("c", "dog")])),
+                    group.create_task(live.update([Target("b", "siren")])),
+                    group.create_task(live.remove(["c"])),
+                ]
+            assert [wish.result()["type"] for wish in wishes] == ["updated"] * 3
+            assert live.totals.resumes == 1
+            now = {target["id"]: target["prompt"] for target in wishes[-1].result()["targets"]}
+            assert now == {"a": "speech", "b": "siren"}
+            await live.end()
+            await reading
+
+
+@pytest.mark.parametrize("heard", [True, False])
+@pytest.mark.parametrize(("kind", "then"), [("update", {"a", "b", "c"}), ("remove", {"a"})])
+async def test_a_wish_under_way_when_the_connection_breaks(
+    identity: Bundle, kind: str, then: set[str], heard: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heard or not, and though its answer is lost: it holds, and no error is made of asking twice."""
+    answered, said = asyncio.Event(), asyncio.Event()
+
+    async def swallow(message: str) -> None:
+        said.set()
+
+    def hear(event: dict[str, Any]) -> None:
+        if event["type"] == "updated":
+            answered.set()
+
+    async with house(identity, outbox_ms=60_000) as home:
+        targets = [Target("a", "speech"), Target("b", "rain")]
+        async with LiveClient(home.url, targets=targets, on_event=hear) as live:
+            reading = asyncio.create_task(collect(live))
+            socket = live._sender.socket
+            assert socket is not None
+            with monkeypatch.context() as broken:
+                broken.setattr(live._question, "answer", lambda event: None)  # it comes, and is not heard
+                if not heard:
+                    broken.setattr(socket, "send", swallow)
+                wish = live.update([Target("c", "dog")]) if kind == "update" else live.remove(["b"])
+                asking = asyncio.create_task(wish)
+                async with asyncio.timeout(20):
+                    await (answered if heard else said).wait()
+                socket.transport.abort()
+                await lost(live)
+            assert {target["id"] for target in (await asking)["targets"]} == then
+            assert live.totals.resumes == 1
+            await live.end()
+            await reading
+
+
+async def test_nobody_waits_for_a_connection_that_will_not_come(identity: Bundle) -> None:
+    live = LiveClient("ws://127.0.0.1:9", prompt="speech")
+    with pytest.raises(Disconnected):
+        await live.update([Target("b", "rain")])
+    async with house(identity, outbox_ms=60_000) as home:
+        live = LiveClient(home.url, prompt="speech")
+        async with live:
+            home.only_socket().transport.abort()
+            await lost(live)
+            asking = asyncio.create_task(live.update([Target("b", "rain")]))
+            await asyncio.sleep(0)
+        with pytest.raises(Disconnected):
+            await asking
+
+
 async def test_without_reconnecting_a_lost_connection_is_the_end(identity: Bundle) -> None:
     async with house(identity, outbox_ms=60_000) as home:
         live = LiveClient(home.url, prompt="speech", reconnect_s=0.0)

@@ -33,6 +33,7 @@ def test_details_name_what_the_client_needs() -> None:
     assert unknown["target"] == "left"
     assert unknown["suggestions"] == ["a", "b", "c"]
     assert "close_code" not in unknown
-    assert refusal_of(NoCapacity("full", 3.0)).wire()["retry_after_s"] == 3.0
+    assert refusal_of(NoCapacity("full", 3.0), 7.0).wire()["retry_after_s"] == 3.0
+    assert refusal_of(NoCapacity("full"), 7.0).wire()["retry_after_s"] == 7.0
     bad = refusal_of(BadMessage("audio.channels", "1 or 2", 7)).wire()
     assert (bad["field"], bad["expected"], bad["got"]) == ("audio.channels", "1 or 2", "7")

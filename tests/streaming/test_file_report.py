@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,15 @@ def test_on_the_console(capsys: pytest.CaptureFixture[str]) -> None:
         "note: 2 samples clipped",
     ):
         assert said in told
+
+
+def test_paths_are_whole_whatever_the_width(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    long = [Path("/a folder/" + 10 * "long/") / name for name in ("a [b].dog.wav", "a.dog.mkv", "a.residual.wav")]
+    outputs = (replace(DOG, path=long[0]), replace(DOG, path=long[1]), replace(REST, path=long[2]))
+    print_report(replace(REPORT, outputs=outputs))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("/")] == list(map(str, long))
+    assert sum("dog (91%)" in line for line in lines) == 1

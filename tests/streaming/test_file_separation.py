@@ -117,8 +117,10 @@ def test_an_output_that_is_the_input_is_refused(tmp_path: Path, identity: Bundle
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, identity: Bundle) -> None:
     file = write_sound(tmp_path / "a.wav", tone(4800), 48000, "pcm_s16le")
-    with pytest.raises(OutputError):
+    with pytest.raises(BadInput, match="output: expected a folder"):
         separate_file(file, ["speech"], bundle=identity, folder=file / "under")
+    with pytest.raises(OutputError):
+        separate_file(file, ["speech"], bundle=identity, folder=tmp_path / ("long" * 100))
 
 
 def test_spans() -> None:

@@ -157,6 +157,11 @@ def test_masks_in_the_command(
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["code"] == "bad_input"
     assert "bad.mkv" in error["message"]
+    sound = write_sound(tmp_path / "sound.wav", tone(4800), 48_000, "pcm_s16le")
+    model = ("-m", FOLDER, "--provider", "cpu", "--json")
+    assert run_command(monkeypatch, "separate", sound, "-p", "dog", "--mask-video", mask, *model) == 2
+    message = json.loads(capsys.readouterr().out)["error"]["message"]
+    assert message == "file: expected a video, got 'sound.wav: no pictures'"
 
 
 def test_a_rehearsal_measures_whole_windows(bundle: Bundle) -> None:

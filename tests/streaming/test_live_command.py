@@ -14,7 +14,9 @@ import pytest
 
 from engine.bundle import Bundle
 from engine.errors import BadInput
+from streaming.errors import Refusal
 from streaming.live_command import LiveOrder, run_live
+from streaming.tokens import TokenRequest
 from tests.streaming.live import house
 from tests.streaming.media_files import read_all, tone, write_sound
 
@@ -73,3 +75,18 @@ def test_flags_are_checked_before_anything_is_opened(change: dict[str, Any], fie
     with pytest.raises(BadInput) as caught:
         run_live(replace(ORDER, **change), None)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("raw", [False, True])
+async def test_a_token_is_as_good_as_a_key(tmp_path: Path, identity: Bundle, raw: bool) -> None:
+    file = write_sound(tmp_path / "in.wav", tone(4800), 48000, "pcm_f32le")
+    key = "a-key-of-sixteen-letters"
+    async with house(identity, api_keys=key) as home:
+        order = replace(ORDER, server=home.url, input=str(file), output=str(tmp_path / "out.wav"), raw=raw)
+        with pytest.raises(Refusal, match="needs a key"):
+            await asyncio.to_thread(run_live, order, None)
+        token = home.live.gate.mint.issue(TokenRequest(), home.live.gate.owner(f"Key {key}"))["token"]
+        totals = await asyncio.to_thread(run_live, replace(order, token=token), None)
+        assert totals["sent_s"] == 0.1
+        with pytest.raises(BadInput, match="token_file"):
+            await asyncio.to_thread(run_live, replace(order, api_key=key, token=token), None)

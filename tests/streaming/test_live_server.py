@@ -11,7 +11,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from engine.bundle import Bundle
-from tests.streaming.live import END, START, house, listen, next_text, noise, talk
+from streaming.capacity import Capacity
+from tests.streaming.live import END, START, framed_messages, house, listen, next_text, noise, talk
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -64,6 +65,72 @@ async def test_room_comes_back_when_the_last_session_is_gone(identity: Bundle) -
             assert (await listen(link)).close == 1000
         await server.empty()
         assert server.live.worker.room > 0
+
+
+class Rows(Capacity):
+    """A machine that carries this many rows, whatever its ticks say."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(limit_s=1.0)
+        self._rows = rows
+
+    @property
+    def most_rows(self) -> int:
+        """See `Capacity`."""
+        return self._rows
+
+
+def update(*prompts: str) -> str:
+    """A message with targets that are named by what they ask for."""
+    return json.dumps({"type": "update", "targets": [{"id": prompt, "prompt": prompt} for prompt in prompts]})
+
+
+async def test_an_update_asks_for_room_and_gives_it_back(identity: Bundle) -> None:
+    start = json.dumps({**START, "return": ["target"]})
+    async with house(identity, retry_after_s=7.0) as server:
+        worker = server.live.worker
+        worker._capacity = Rows(4)
+        async with server.framed() as first, server.framed() as second:
+            for link in (first, second):
+                await link.send(start)
+                await next_text(link, "started")
+            await first.send(update("dog", "siren", "rain"))
+            refused = await next_text(first, "error")
+            assert (refused["code"], refused["retryable"], refused["retry_after_s"]) == ("no_capacity", True, 7.0)
+            assert "close_code" not in refused
+            await first.send(update("dog", "siren"))
+            grown = await next_text(first, "updated")
+            assert [track["name"] for track in grown["tracks"]] == ["voice/target", "dog/target", "siren/target"]
+            assert worker.room == 0
+            await second.send(update("rain"))
+            assert (await next_text(second, "error"))["code"] == "no_capacity"
+            # What takes nothing more is no question of room.
+            await second.send('{"type":"update","targets":[{"id":"voice","prompt":"rain","gain_db":3}]}')
+            assert (await next_text(second, "updated"))["targets"][0]["prompt"] == "rain"
+            async with server.framed() as third:
+                told = (await talk(third, [start])).error
+                assert (told["code"], told["retry_after_s"]) == ("no_capacity", 7.0)
+            # Two that listen for the same take one place.
+            await first.send('{"type":"update","targets":[{"id":"siren","prompt":"dog"}]}')
+            await next_text(first, "updated")
+            assert worker.room == 1
+            await second.send(update("siren"))
+            assert len((await next_text(second, "updated"))["targets"]) == 2
+            await first.send('{"type":"remove","targets":["dog","siren"]}')
+            await next_text(first, "updated")
+            assert worker.room == 1
+            for link in (first, second):
+                heard = await talk(link, [*framed_messages(noise(4800).tobytes(), 2), END])
+                assert (heard.close, len(heard.track(0)[0])) == (1000, 9600)
+
+
+async def test_the_only_session_grows_no_further_than_there_is_room(identity: Bundle) -> None:
+    async with house(identity, capacity_share=1e-6) as server, server.framed() as link:
+        await link.send(json.dumps(START))
+        await next_text(link, "started")
+        await link.send(update("dog", "siren", "rain"))
+        assert (await next_text(link, "error"))["code"] == "no_capacity"
+        assert (await talk(link, [END])).close == 1000
 
 
 @pytest.mark.parametrize(

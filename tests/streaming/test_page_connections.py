@@ -83,6 +83,108 @@ def test_a_full_server_says_so_and_is_asked_again(chromium: Browser) -> None:
         contexts[1].close()
 
 
+def test_a_target_that_found_no_room_is_taken_back_and_taken_once_there_is(chromium: Browser) -> None:
+    # Two targets and what is left of both take three rows, on one channel.
+    with page_server(rows=3) as server:
+        context = chromium.new_context(**CALM)
+        page = Instrument(context.new_page()).open(server.url)
+        page.source("Demo scene")
+        page.live()
+        assert page.page.evaluate("winnow.source.channels") == 1
+        page.ask("rain")
+        page.recorded("rain", 0.3)
+        page.ask("siren")
+        expect(page.page.locator("#heard")).to_contain_text("The server has no room for “siren” now")
+        assert page.page.evaluate("winnow.strips.targets.map(({ name }) => name)") == ["man speaking", "rain"]
+        page.page.get_by_role("button", name="Remove rain").click()
+        page.ask("siren")
+        page.recorded("siren", 0.3)
+        page.ask("rain")  # it is as unknown to the session as one that was never asked for
+        expect(page.page.locator("#heard")).to_contain_text("The server has no room for “rain” now")
+        assert page.page.evaluate("winnow.strips.targets.map(({ name }) => name)") == ["man speaking", "siren"]
+        context.close()
+
+
+EXCHANGE = """async () => {
+    const { SessionLink } = await import("/static/js/session_link.js");
+    const said = [], told = [], target = id => ({ id, prompt: id });
+    let server = null;
+    const link = new SessionLink(async (format, resumes, on) => {
+        server = on;
+        setTimeout(() => on.open(), 0);
+        return { ready: true, send: message => said.push(message), sendSound() {}, close() {}, abandon() {} };
+    }, (kind, what) => told.push([kind, what?.targets]));
+    const turn = () => new Promise(done => setTimeout(done, 20));
+    const wishes = () => said.splice(0).filter(({ type }) => ["update", "remove"].includes(type))
+        .map(({ type, targets }) => `${type} ${targets.map(one => one.id ?? one)}`);
+    const tell = (type, ...ids) => server.text({
+        type, expects: 0, tracks: [], latency: { samples: 0 }, resume_token: "t", targets: ids.map(target),
+    });
+    const steps = {};
+
+    link.begin({ audio: { sample_rate: 48000, channels: 1 }, targets: [target("a"), target("b")] });
+    await turn();
+    link.remove(["b"]);  // while nobody listens yet
+    link.update([target("c")]);
+    tell("started", "a", "b");
+    steps.exchange = wishes();
+    tell("updated", "a");
+    tell("updated", "a", "c");
+
+    link.update([target("d")]);
+    link.update([target("e")]);
+    wishes();
+    server.text({ type: "error", code: "no_capacity" });  // the first of two under way
+    tell("updated", "a", "c", "e");
+    steps.declined = told.splice(0).filter(([kind]) => kind === "declined");
+
+    link.update([target("f"), target("zorgle")]);
+    wishes();
+    server.text({ type: "error", code: "unknown_prompt", target: "zorgle" });
+    steps.again = wishes();
+    tell("updated", "a", "c", "e", "f");
+
+    link.update([target("g")]);
+    link.remove(["f"]);
+    link.update([target("h")]);
+    server.close(1006);
+    link.retry();
+    await turn();
+    wishes();
+    tell("resumed", "a", "c", "e", "f", "g");  // of the three wishes before the break the first alone came
+    steps.resumed = wishes();
+    tell("updated", "a", "c", "e", "f", "g");  // and its answer, kept for us
+    tell("updated", "a", "c", "e", "g");
+    told.length = 0;
+    server.text({ type: "error", code: "no_capacity" });
+    steps.late = told.splice(0);
+
+    server.close(1006);
+    link.remove(["a", "c", "e", "g"]);
+    link.update([target("z")]);
+    link.retry();
+    await turn();
+    wishes();
+    tell("resumed", "a", "c");
+    steps.all = wishes();
+    link.end();
+    return steps;
+}"""
+
+
+def test_room_is_given_back_before_more_is_asked_for(page: Instrument) -> None:
+    """The page's half of a session, before a server that answers as it is told to."""
+    steps = page.page.evaluate(EXCHANGE)
+    assert steps == {
+        "exchange": ["remove b", "update c"],
+        "declined": [["declined", ["d"]]],
+        "again": ["update f"],
+        "resumed": ["remove f", "update g,h"],
+        "late": [["declined", ["h"]]],
+        "all": ["remove a", "update z", "remove c"],  # one must be left meanwhile
+    }
+
+
 def hears_the_link(context: BrowserContext, link: str, name: str) -> Instrument:
     """Open a listener link, press the button, wait until it sounds."""
     listener = Instrument(context.new_page())

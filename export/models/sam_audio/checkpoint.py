@@ -17,14 +17,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from export.models.sam_audio.errors import (
-    CheckpointError,
-    MissingDependency,
-    MissingKeys,
-    UnexpectedKeys,
-    WrongKind,
-    WrongShape,
-)
+from export.errors import MissingDependency
+from export.models.sam_audio.errors import CheckpointError, MissingKeys, UnexpectedKeys, WrongKind, WrongShape
 
 _FLOATING = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 """Without float8, whose numbers need a scale that lies elsewhere."""

@@ -1,11 +1,11 @@
-"""What can be wrong with a SAM Audio checkpoint, and what may be missing beside it."""
+"""What can be wrong with a SAM Audio checkpoint, and with what is made of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.errors import CallerError, WinnowError
+from engine.errors import WinnowError
 
 NAMED = 8
 """How many keys a message names; a wrong folder lacks all of hundreds."""
@@ -84,16 +84,6 @@ class LibraryFailed(WinnowError):
     def __init__(self, error: Exception) -> None:
         kind = type(error)
         super().__init__(f"{kind.__module__.split('.')[0]}: {kind.__name__}: {str(error).strip() or 'no reason given'}")
-
-
-class MissingDependency(CallerError):
-    """An optional package that this feature needs and that is not installed."""
-
-    code = "missing_dependency"
-
-    def __init__(self, package: str, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs the package {package!r}: pip install 'winnow-live[{extra}]'")
-        self.package = package
 
 
 def _first(keys: Sequence[str]) -> str:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from export.models.sam_audio.errors import CheckpointError, MissingDependency, MissingKeys
+from export.errors import MissingDependency
+from export.models.sam_audio.errors import CheckpointError, MissingKeys
 
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
 """The forms in which a tokenizer lies beside T5 (either) and ModernBERT (the first)."""

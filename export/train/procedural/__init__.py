@@ -31,6 +31,7 @@ from export.train.procedural import (
 )
 from export.train.procedural.kind import Kind
 from export.train.procedural.signals import clip_of
+from export.train.progress import counted
 
 KINDS: tuple[Kind, ...] = (
     *tones.KINDS, *blown.KINDS, *struck.KINDS, *impacts.KINDS, *blasts.KINDS, *noises.KINDS,
@@ -55,7 +56,11 @@ def procedural_recordings(seed: int = 7) -> tuple[list[Recording], dict[str, npt
     takes = [(number, take) for number, kind in enumerate(KINDS) for take in range(kind.clips)]
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(takes)), multiprocessing.get_context("fork")) as pool:
         clips = pool.map(partial(_take, seed), takes, chunksize=8)
-        arrays = {file_name(KINDS[number], take): clip for (number, take), clip in zip(takes, clips, strict=True)}
+        arrays = {}
+        with counted("making procedural sounds", len(takes)) as tell:
+            for (number, take), clip in zip(takes, clips, strict=True):
+                arrays[file_name(KINDS[number], take)] = clip
+                tell(len(arrays))
     return [
         Recording(file, kind.label, (kind.label,) if kind.label else (), PROCEDURAL, "Apache-2.0", "", SAMPLE_RATE,
                   len(arrays[file]) / SAMPLE_RATE)

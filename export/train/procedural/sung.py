@@ -18,6 +18,7 @@ from export.train.corpus import PROCEDURAL, SAMPLE_RATE, Recording
 from export.train.procedural.kind import Float64, Rng
 from export.train.procedural.signals import CLIP_S, clip_of
 from export.train.procedural.singing import SCALES, pitch
+from export.train.progress import counted
 
 Int16 = npt.NDArray[np.int16]
 RATE = 16_000
@@ -43,17 +44,19 @@ def sung_recordings(
     recordings: list[Recording] = []
     arrays: dict[str, Int16] = {}
     turns = _turns([v for v in voices if v.seconds >= SHORTEST_SPEECH_S], rng)
-    for take in range(2 * clips if turns else 0):
-        if len(recordings) == clips:
-            break
-        voice = turns[take % len(turns)]
-        made = sing(np.asarray(store[voice.file]), np.random.default_rng([seed, take]))
-        if made is None:
-            continue
-        file = f"sung/{_singer(voice)}_{take}"
-        arrays[file] = made
-        seconds = len(made) / SAMPLE_RATE
-        recordings.append(Recording(file, "singing", ("singing",), PROCEDURAL, voice.licence, "", RATE, seconds))
+    with counted("making sung sounds", clips) as tell:
+        for take in range(2 * clips if turns else 0):
+            if len(recordings) == clips:
+                break
+            voice = turns[take % len(turns)]
+            made = sing(np.asarray(store[voice.file]), np.random.default_rng([seed, take]))
+            if made is None:
+                continue
+            file = f"sung/{_singer(voice)}_{take}"
+            arrays[file] = made
+            seconds = len(made) / SAMPLE_RATE
+            recordings.append(Recording(file, "singing", ("singing",), PROCEDURAL, voice.licence, "", RATE, seconds))
+            tell(len(recordings))
     return recordings, arrays
 
 

@@ -85,7 +85,6 @@ const COMMANDS = {
   },
   update: given => { if (session.open) session.update(given.targets); },
   remove: given => { if (session.open) session.remove(given.ids); },
-  forget: given => session.forget(given.ids),
   retry: () => session.retry(),
   end: () => session.end(),
   take() { recordings = new Map(); origin = null; newest = 0; },

@@ -141,8 +141,10 @@ export class PromptBox {
 
   #offer(label) { return el("button", { type: "button", class: "btn", onclick: () => this.#send(label) }, label); }
 
-  #refused({ prompt, full, suggestions = [] }) {
-    const words = full ? `${MOST_TARGETS} targets are the most at a time. Remove one to add “${prompt}”.` : suggestions.length ? `“${prompt}” is not a sound this model knows. Nearest:` : `“${prompt}” is not a sound this model knows.`;
+  #refused({ prompt, full, noRoom, suggestions = [] }) {
+    const words = full ? `${MOST_TARGETS} targets are the most at a time. Remove one to add “${prompt}”.`
+      : noRoom ? `The server has no room for “${prompt}” now. Remove another target, or try again later.`
+        : `“${prompt}” is not a sound this model knows.${suggestions.length ? " Nearest:" : ""}`;
     this.#field.classList.add("refused");
     this.#input.setAttribute("aria-invalid", "true");
     $("#heard").replaceChildren(el("span", { class: "no" }, words), el("span", { class: "near" }, ...suggestions.map(label => this.#offer(label))));

@@ -27,6 +27,7 @@ export class SessionLink {
   #tracks = new Map();
   #received = new Map();
   #told = new Map();
+  #unanswered = [];  // of each update and remove under way: the ids that were new in it
   #history = new InputHistory(0);
   #reconnect = new Reconnect(() => this.#connect());
   #heardAt = 0;
@@ -86,21 +87,24 @@ export class SessionLink {
     this.#agree();
   }
 
-  /** Targets that the server refused: it does not have them, and is not asked for them again. */
-  forget(ids) {
-    if (!this.#start) return;
-    this.#start.targets = this.#start.targets.filter(target => !ids.includes(target.id));
-    for (const id of ids) this.#told.delete(id);
-  }
-
   /** Tell the server what it does not have yet; what was wished for while nobody listened is told now. */
   #agree() {
     if (!this.#began || !this.#live) return;
     const wanted = new Map(this.#start.targets.map(target => [target.id, JSON.stringify(target)]));
     const news = this.#start.targets.filter(({ id }) => this.#told.get(id) !== wanted.get(id)), gone = [...this.#told.keys()].filter(id => !wanted.has(id));
-    if (news.length) this.#say({ type: "update", targets: news });
-    if (gone.length) this.#say({ type: "remove", targets: gone });
+    if (!wanted.size) return;  // a session without targets is ended by who began it
+    // First what gives room: a full server takes one target for another. One must be left meanwhile.
+    const stays = [...this.#told.keys()].some(id => wanted.has(id)), last = stays ? [] : gone.splice(-1);
+    this.#wish("remove", gone, []);
+    this.#wish("update", news, news.map(({ id }) => id).filter(id => !this.#told.has(id)));
+    this.#wish("remove", last, []);
     this.#told = wanted;
+  }
+
+  #wish(type, targets, added) {
+    if (!targets.length) return;
+    this.#unanswered.push(added);
+    this.#say({ type, targets });
   }
 
   flush() { this.#say({ type: "flush" }); }
@@ -158,6 +162,7 @@ export class SessionLink {
 
   #startHere() {
     this.#link.send(this.#start);
+    this.#unanswered = [];
     this.#told = new Map(this.#start.targets.map(target => [target.id, JSON.stringify(target)]));
     // A new session begins where the sound broke off, or, the first one, with what was captured since it was wanted: of
     // the last seconds nothing is missing on any track.
@@ -178,17 +183,38 @@ export class SessionLink {
     switch (message.type) {
       case "started": this.#onStarted(message); break;
       case "resumed": this.#onResumed(message); break;
-      case "updated": this.#learnTracks(message.tracks); this.#tell("updated", message); break;
+      case "updated":
+        this.#onAnswered(new Set(message.targets.map(({ id }) => id)));
+        this.#learnTracks(message.tracks);
+        this.#tell("updated", message);
+        break;
       case "error":
-        this.#error = message;
-        if ("close_code" in message) break;
+        if ("close_code" in message) { this.#error = message; break; }
         // The session is over there: begin anew on the same connection.
         if (this.#resuming) { this.#token = null; this.#resuming = false; this.#startHere(); }
-        else this.#tell("declined", message);
+        else this.#onDeclined(message);
         break;
       case "pong": break;
       default: this.#tell("text", message);
     }
+  }
+
+  /** By what the server has now: an answer may have been lost with a connection, or come after it. */
+  #onAnswered(there) {
+    while (this.#unanswered.length && this.#unanswered[0].every(id => there.has(id))) this.#unanswered.shift();
+  }
+
+  /**
+   * None of an update is taken. The target that the server names, or without a name (no room) all that were new, are
+   * asked for no more; the others of it are asked for again.
+   */
+  #onDeclined(message) {
+    if (!this.#unanswered.length) return;  // said before a break, and asked for again since
+    const added = this.#unanswered.shift(), targets = message.target ? [message.target] : added;
+    for (const id of added) this.#told.delete(id);
+    this.#start.targets = this.#start.targets.filter(({ id }) => !targets.includes(id));
+    this.#tell("declined", { ...message, targets });
+    if (targets.length) this.#agree();
   }
 
   #onStarted(message) {
@@ -205,6 +231,9 @@ export class SessionLink {
 
   #onResumed(message) {
     if (message.resume_token) this.#token = message.resume_token;
+    // What was wished for right before the break may have come or not: the server's word counts.
+    const unsure = new Set(this.#unanswered.splice(0).flat());
+    this.#told = new Map(message.targets.map(({ id }) => [id, unsure.has(id) ? null : this.#told.get(id)]));
     this.#catchUp(message.expects);
     this.#begun(this.#latency);
     this.#tell("resumed", { ...message, replayUntil: this.replayUntil });
@@ -241,7 +270,7 @@ export class SessionLink {
       this.#resuming = false;
       if (error && !FULL.has(error.code)) { this.#token = null; this.#connect(); return; }
     }
-    if (error?.code === "unknown_prompt") { this.#tell("declined", error); this.#stop(); }
+    if (error?.code === "unknown_prompt") { this.#tell("declined", { ...error, targets: [error.target] }); this.#stop(); }
     else if (error && FINAL.has(error.code) || [4400, 4415].includes(code)) { this.#tell("failed", { error, code }); this.#stop(); }
     else if (error && FULL.has(error.code)) this.#tell("full", { error, ...this.#reconnect.after(error.retry_after_s ?? 5) });
     else this.#tell("reconnecting", { error, code, ...this.#reconnect.after() });

@@ -206,8 +206,12 @@ export class Studio extends EventTarget {
     this.#link({ do: "drop", id });
     this.tell("removed", target);
     if (!this.#open) return;
-    if (this.strips.targets.length) return this.#link({ do: "remove", ids: [id] });
-    // A session has at least one target: without any there is none.
+    if (this.strips.targets.length) this.#link({ do: "remove", ids: [id] });
+    else this.#endSession();
+  }
+
+  /** A session has at least one target: without any there is none. */
+  #endSession() {
     this.#link({ do: "end" });
     this.#open = false;
     this.started = null;
@@ -268,14 +272,12 @@ export class Studio extends EventTarget {
 
   /** The server declines targets that the page thought well of: its word counts. */
   on_declined(error) {
-    const target = error.target && this.strips.find(error.target);
-    if (target) {
-      this.#link({ do: "forget", ids: [target.id] });
-      this.strips.remove(target.id);
-    }
+    const declined = error.targets.map(id => this.strips.find(id)).filter(Boolean), target = declined[0];
+    for (const { id } of declined) this.strips.remove(id);
     if ("close_code" in error) this.#open = false;
-    this.tell("refused", { prompt: target?.name ?? error.prompt ?? "", unknown: error.message, suggestions: error.suggestions ?? [] });
+    this.tell("refused", { prompt: target?.name ?? error.prompt ?? "", unknown: error.message, noRoom: error.code === "no_capacity", suggestions: error.suggestions ?? [] });
     if (!this.#open) { this.set("listening"); this.#begin(); }
+    else if (!this.strips.targets.length) this.#endSession();
   }
 
   on_reconnecting(what) { this.started = null; this.draw({ do: "quiet" }); this.set("reconnecting", { ...what, gone: what.attempt > 2 }); }

@@ -72,7 +72,7 @@ def test_growing_keeps_what_is_held() -> None:
 def test_what_is_known_to_sound_is_not_gated() -> None:
     gate = PresenceGate()
     gate.grow(2)
-    doubtful = np.full((2, 3), 0.1, np.float32)
+    doubtful = np.full((2, 3), SHUT_BELOW, np.float32)
     gains = gate.gains(np.array([0, 1], np.intp), doubtful, [1, 0])
     assert gains is not None
     np.testing.assert_allclose(gains, [[1.0] * 3, [0.0] * 3], atol=1e-6)

@@ -7,7 +7,8 @@ import pytest
 
 from engine.programs.flow_field import MOST_ROWS
 from engine.spec import PlanLimits
-from export.models.sam_audio.errors import MissingDependency, PlanRefused
+from export.errors import MissingDependency
+from export.models.sam_audio.errors import PlanRefused
 from export.sam_audio.bundle import export_bundle
 from export.sam_audio.order import Order
 from export.sam_audio.tensorrt import PROVIDER, build_plan, plan_limits, provider_options

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from engine.errors import BadInput
+from engine.errors import BadInput, CallerError
 from export.models.flat import FlatConfig
 from export.models.linear import LinearConfig
 from export.models.queried import Config, QueriedSeparator
 from export.train import checkpoint, procedural
 from export.train.beginning import check, require_words, take_weights
-from export.train.separator import Plan, Trainer, parse
+from export.train.separator import parse
+from export.train.trainer import Plan, Trainer
+from tests.export.conftest import noise
 
 SIZES = '{"width": 16, "inner": 16, "blocks": 2, "query": 8}'
 SMALL = LinearConfig(width=16, inner=16, blocks=2, query=8)
@@ -146,6 +150,24 @@ def test_weights_are_taken_over_word_by_word() -> None:
     assert model.vectors.requires_grad
 
 
+def test_a_run_may_begin_with_weights_that_heard_no_phases(
+    asked: Callable[..., argparse.Namespace], tmp_path: Path
+) -> None:
+    """They hear what they heard, at first; but such a run itself is not gone on with."""
+    deaf = replace(SMALL, phase_bins=0)
+    save_run(tmp_path / "others" / "latest.pt", ["rain", "wind"], deaf)
+    check(asked("--from", str(tmp_path / "others" / "latest.pt")))
+    save_run(tmp_path / "runs" / "latest.pt", ["rain", "wind"], deaf)
+    with pytest.raises(BadInput, match=r"--resume: .* has another core\), got"):
+        check(asked("--resume"))
+    start, model = QueriedSeparator(["rain"], deaf), QueriedSeparator(["rain"], SMALL)
+    take_weights(model, start)
+    spectrum, query, hint = noise(1, 4), start.vectors, torch.zeros(1, 4, 2)
+    with torch.no_grad():
+        before, after = (one.core(spectrum, query, hint, one.initial_state(1))[0] for one in (start, model))
+    torch.testing.assert_close(after, before)
+
+
 def test_equal_words_take_over_everything() -> None:
     start, model = QueriedSeparator(["cat", "rain"], SMALL), QueriedSeparator(["cat", "rain"], SMALL)
     assert take_weights(model, start) == ([], [])
@@ -157,19 +179,24 @@ def test_what_cannot_be_is_told_before_a_folder_is_made(
     asked: Callable[..., argparse.Namespace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "text.sf2").write_text("no soundfont", encoding="utf-8")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     (tmp_path / "good.sf2").write_bytes(b"RIFF\0\0\0\0sfbk")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for module in ("fluidsynth", "pyworld"):
         monkeypatch.setitem(sys.modules, module, None)
     for wrong, told in (
         (["--device", "cuda"], "--device: expected cpu"),
+        (["--compile"], r"--compile: expected a C\+\+ compiler"),
         (["--soundfont", "/nope.sf2"], r"--soundfont: expected a soundfont, got '/nope\.sf2: No such file"),
         (["--soundfont", str(tmp_path / "text.sf2")], r"--soundfont: expected a soundfont \(\.sf2\)"),
-        (["--soundfont", str(tmp_path / "good.sf2")], r"--soundfont: expected what it needs \(apt install"),
-        (["--sing"], r"--sing: expected what it needs \(pip install 'winnow-live\[sing\]'\)"),
+        (
+            ["--soundfont", str(tmp_path / "good.sf2")],
+            r"--soundfont \(.*libfluidsynth3\) needs .*live\[midi\]'",
+        ),
+        (["--sing"], r"--sing \(.*pyworld.*\) needs the package 'pyworld': pip install 'winnow-live\[sing\]'"),
         (["--data", "/nope"], r"/nope/manifest\.csv: expected a manifest of recordings"),
     ):
-        with pytest.raises(BadInput, match=told):
+        with pytest.raises(CallerError, match=told):
             check(asked(*wrong))
     assert not (tmp_path / "runs").exists()
     (tmp_path / "runs").write_text("mine", encoding="utf-8")

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import av
@@ -10,8 +15,10 @@ import pytest
 import soundfile
 
 from engine.errors import BadInput
-from export.train.cache import SampleStore, build_cache, decode, open_recordings
+from export.train import cache
+from export.train.cache import SampleStore, build_cache, decode, open_recordings, put_in_place
 from export.train.corpus import Recording
+from export.train.interruption import Stopped, heard
 from tests.export.conftest import recording
 
 
@@ -153,6 +160,59 @@ def test_a_cache_without_a_complete_part_is_refused(tmp_path: Path) -> None:
     (tmp_path / "part-0.i16").write_bytes(b"\0" * 100)
     with pytest.raises(FileNotFoundError, match="no decoded part"):
         SampleStore.open(tmp_path)
+
+
+def cut_short(part: Path) -> None:
+    samples = part.with_suffix(".i16")
+    samples.write_bytes(samples.read_bytes()[:-100])
+
+
+def samples_gone(part: Path) -> None:
+    part.with_suffix(".i16").unlink()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut_short,
+        samples_gone,
+        lambda part: part.write_text('{"a.wav": [0, 1', encoding="utf-8"),
+        lambda part: part.write_bytes(b"\xff\xfe\x00"),
+        lambda part: part.write_text("[1, 2]", encoding="utf-8"),
+        lambda part: part.write_text('{"a.wav": 5}', encoding="utf-8"),
+        lambda part: part.write_text('{"a.wav": [0, null]}', encoding="utf-8"),
+    ],
+)
+def test_a_damaged_part_is_decoded_anew(
+    damage: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recordings = make(tmp_path / "data", "a.wav")
+    build_cache(tmp_path / "data", recordings, tmp_path / "cache", workers=1)
+    (part,) = (tmp_path / "cache").glob("part-*.json")
+    damage(part)
+    with pytest.raises(BadInput, match=r"part-\w+\.json: expected a whole part of a cache \(without this file"):
+        SampleStore.open(tmp_path / "cache")
+    build_cache(tmp_path / "data", recordings, tmp_path / "cache", workers=1)
+    assert caplog.messages[0].startswith(f"{part} is damaged (")
+    np.testing.assert_array_equal(SampleStore.open(tmp_path / "cache")["a.wav"], decode(tmp_path / "data" / "a.wav"))
+
+
+def _signal_and_go_on(process: int, folder: Path, files: Sequence[str], into: Path) -> None:
+    with put_in_place(into / "part-0.i16") as begun:
+        begun.touch()
+        os.kill(process, signal.SIGTERM)
+        time.sleep(50)
+
+
+def test_a_signal_ends_those_who_decode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where parts wait for their turn."""
+    recordings = make(tmp_path / "data", "a.wav", "b.wav", "c.wav", "d.wav")
+    monkeypatch.setattr(cache, "_build_part", partial(_signal_and_go_on, os.getpid()))
+    begun_s = time.monotonic()
+    with pytest.raises(Stopped), heard():
+        build_cache(tmp_path / "data", recordings, tmp_path / "cache", workers=1)
+    assert time.monotonic() - begun_s < 45
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_data_folder_is_opened_in_one_call(tmp_path: Path) -> None:

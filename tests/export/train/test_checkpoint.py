@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from engine.errors import BadInput
+from export.models.linear import LinearConfig
 from export.models.queried import QueriedSeparator
 from export.train import checkpoint
 from export.train.batches import BatchMaker
-from export.train.separator import Plan, Trainer
+from export.train.trainer import Plan, Trainer
 
 
 def test_what_is_saved_comes_back(tmp_path: Path, model: QueriedSeparator) -> None:
@@ -19,6 +20,14 @@ def test_what_is_saved_comes_back(tmp_path: Path, model: QueriedSeparator) -> No
     assert loaded.concepts == model.concepts
     torch.testing.assert_close(loaded.vectors, model.vectors)
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["latest.pt"]
+
+
+def test_linear_cores_before_phases_were_heard_are_built_as_they_were(tmp_path: Path) -> None:
+    """Checkpoints up to 0.6.0 do not say so."""
+    content = Trainer(QueriedSeparator(["rain"], LinearConfig(width=8, phase_bins=0)), Plan()).content()
+    del content["config"]["phase_bins"]
+    checkpoint.save(tmp_path / "old.pt", content)
+    assert checkpoint.build(checkpoint.load(tmp_path / "old.pt")).phase_bins == 0
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
@@ -34,8 +43,12 @@ def test_what_is_no_checkpoint_is_refused_by_name(tmp_path: Path, model: Queried
     (tmp_path / "text.pt").write_text("hello\nworld\n", encoding="utf-8")
     torch.save(torch.zeros(2), tmp_path / "tensor.pt")
     (tmp_path / "folder.pt").mkdir()
-    for name in ("nowhere", "truncated", "empty", "text", "tensor", "folder"):
-        with pytest.raises(BadInput, match=rf"{name}\.pt: expected a checkpoint of export\.train\.separator"):
+    other = "a file of another kind"
+    for name, got in {"nowhere": "No such file", "truncated": "a damaged one", "empty": other, "text": other,
+                      "tensor": r"something else \(Tensor\)", "folder": "Is a directory"}.items():  # fmt: skip
+        with pytest.raises(
+            BadInput, match=rf"{name}\.pt: expected a checkpoint of export\.train\.separator, got '{got}"
+        ):
             checkpoint.load(tmp_path / f"{name}.pt")
 
 

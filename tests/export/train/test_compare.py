@@ -13,7 +13,7 @@ from export.train import checkpoint
 from export.train.cache import SampleStore
 from export.train.compare import compared, draw, main, quality, streams_per_core
 from export.train.corpus import Recording
-from export.train.separator import Plan, Trainer
+from export.train.trainer import Plan, Trainer
 
 
 def test_streams_are_the_hops_that_fit_into_ten_milliseconds() -> None:
@@ -54,3 +54,11 @@ def test_a_mistake_is_one_line_and_status_2(
         assert told in said
         assert said.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_library_that_is_missing_is_told_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("export.train.compare.find_spec", lambda name: None)
+    assert main(["/nope", "--data", "/nope", "--cache", "/nope", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.endswith("needs the package 'matplotlib': pip install 'winnow-live[server]'\n")

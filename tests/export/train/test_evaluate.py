@@ -11,7 +11,7 @@ from export.train import checkpoint
 from export.train.cache import SampleStore
 from export.train.corpus import SPEECH, Recording
 from export.train.evaluate import evaluate, main, table
-from export.train.separator import Plan, Trainer
+from export.train.trainer import Plan, Trainer
 
 
 def test_a_report_names_every_concept_and_is_json(

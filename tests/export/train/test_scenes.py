@@ -8,7 +8,7 @@ import numpy as np
 
 from export.train.cache import SampleStore
 from export.train.corpus import MAN, PROCEDURAL, SPEECH, WOMAN, Recording
-from export.train.scenes import SOUND_SPEED, VOICE_SPEED, Recipe, SceneMaker
+from export.train.scenes import NOISE_SPEED, VOICE_SPEED, Recipe, SceneMaker
 
 
 def test_pieces_lie_within_recording_and_source(scenes: SceneMaker, store: SampleStore) -> None:
@@ -27,7 +27,7 @@ def test_pieces_lie_within_recording_and_source(scenes: SceneMaker, store: Sampl
 def test_speeds_rooms_and_events_are_within_their_ranges(scenes: SceneMaker) -> None:
     sources = [source for seed in range(100) for source in scenes.draw(np.random.default_rng(seed))]
     for source in sources:
-        slowest, fastest = VOICE_SPEED if source.label == SPEECH else SOUND_SPEED
+        slowest, fastest = VOICE_SPEED if source.label == SPEECH else NOISE_SPEED
         assert slowest <= source.speed <= fastest
         assert source.room is None or 0.1 <= source.room.decay_s <= 0.5
         assert all(length >= 0.15 * 48_000 for _, length in source.events or ())
@@ -54,14 +54,27 @@ def test_speech_is_in_at_least_two_fifths(scenes: SceneMaker) -> None:
     assert with_speech >= 80
 
 
-def test_noisy_speech_is_one_voice_above_one_or_two_noises(recordings: list[Recording], store: SampleStore) -> None:
+def test_noisy_speech_is_one_voice_above_one_to_three_noises(recordings: list[Recording], store: SampleStore) -> None:
     scenes = SceneMaker(recordings, store, Recipe(seconds=0.3, noisy_speech_share=1.0))
-    for seed in range(10):
+    counts: Counter[int] = Counter()
+    backwards = []
+    for seed in range(60):
         voice, *noises = scenes.draw(np.random.default_rng(seed))
         assert voice.label == SPEECH
+        assert not voice.backwards
         assert -3 <= voice.gain_db <= 18
-        assert 1 <= len(noises) <= 2
         assert all(noise.label == "rain" and noise.gain_db == 0 for noise in noises)
+        counts[len(noises)] += 1
+        backwards += [noise.backwards for noise in noises]
+    assert counts[1] > 25
+    assert min(counts[2], counts[3]) > 5
+    assert counts.total() == counts[1] + counts[2] + counts[3]
+    assert 0.3 < np.mean(backwards) < 0.7
+
+
+def test_sounds_that_are_asked_for_are_played_forwards(recordings: list[Recording], store: SampleStore) -> None:
+    scenes = SceneMaker(recordings, store, Recipe(seconds=0.3, noisy_speech_share=0.0))
+    assert not any(source.backwards for seed in range(40) for source in scenes.draw(np.random.default_rng(seed)))
 
 
 def test_gains_stay_within_their_ranges(scenes: SceneMaker) -> None:

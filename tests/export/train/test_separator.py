@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import itertools
 import json
-from collections.abc import Callable
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,98 +14,13 @@ import torch
 from engine.errors import BadInput
 from export.models.queried import QueriedSeparator
 from export.train import checkpoint, procedural
-from export.train.batches import BatchMaker
 from export.train.cache import SampleStore
 from export.train.corpus import Recording
 from export.train.procedural.kind import Kind
-from export.train.scenes import SceneMaker
-from export.train.separator import Plan, Trainer, begin, main, parse, rate_at, run, small_validation, tell_changes
-from tests.export.conftest import batch_maker
+from export.train.separator import begin, main, parse, small_validation, tell_changes
+from export.train.trainer import Plan, Trainer
 
 PLAN = Plan(minutes=1.0, batch=3, rate=1e-3, bf16=False, log_every=2, save_every_s=15.0)
-
-
-def clock(step_s: float = 5.0) -> Callable[[], float]:
-    """A clock on which every step takes five seconds."""
-    return itertools.count(100.0, step_s).__next__
-
-
-def test_the_rate_warms_up_and_falls() -> None:
-    plan = Plan(rate=1.0, warm_up=0.1, last_rate=0.02)
-    assert rate_at(0.05, plan) == pytest.approx(0.5)
-    assert rate_at(0.1, plan) == pytest.approx(1.0)
-    assert rate_at(1.0, plan) == pytest.approx(0.02)
-    assert rate_at(2.0, plan) == pytest.approx(0.02)
-
-
-def test_steps_on_one_batch_descend(model: QueriedSeparator, maker: BatchMaker) -> None:
-    trainer, batch = Trainer(model, PLAN), maker.make(0)
-    trainer.elapsed_s = 5.0
-    losses = [float(trainer.step(batch).total.detach()) for _ in range(12)]
-    assert losses[-1] < losses[0] - 0.02
-
-
-def test_bfloat16_steps_stay_finite(model: QueriedSeparator, maker: BatchMaker) -> None:
-    trainer = Trainer(model, Plan())
-    assert torch.isfinite(trainer.step(maker.make(0)).total)
-
-
-def test_a_step_without_a_finite_gradient_changes_nothing(model: QueriedSeparator, maker: BatchMaker) -> None:
-    trainer, batch = Trainer(model, PLAN), maker.make(0)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    trainer.step(dataclasses.replace(batch, own=batch.own * torch.nan))
-    assert trainer.steps == 1
-    for name, value in model.state_dict().items():
-        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
-    assert torch.isfinite(trainer.step(batch).total)
-
-
-def test_a_flat_core_is_trained_on_bins(flat_model: QueriedSeparator, scenes: SceneMaker, store: SampleStore) -> None:
-    maker = batch_maker(scenes, store, flat_model.concepts, size=3, banded=flat_model.banded)
-    trainer = Trainer(flat_model, PLAN)
-    assert all(torch.isfinite(trainer.step(maker.make(number)).total) for number in range(2))
-    assert trainer.last_state is not None
-    assert trainer.last_state.shape == (2, 6, 32)
-
-
-def test_a_resumed_run_ends_like_an_unbroken_one(model: QueriedSeparator, maker: BatchMaker, tmp_path: Path) -> None:
-    """To the bit: same batches, same optimiser, same states, same learning rates."""
-    start = {name: value.clone() for name, value in model.state_dict().items()}
-
-    def fresh() -> Trainer:
-        other = QueriedSeparator(model.concepts, model.core.config)
-        other.load_state_dict(start)
-        return Trainer(other, PLAN)
-
-    def advance(trainer: Trainer, steps: int) -> None:
-        for _ in range(steps):
-            trainer.step(maker.make(trainer.steps))
-            trainer.elapsed_s += 5.0
-
-    whole, first, second = fresh(), fresh(), fresh()
-    advance(whole, 5)
-    advance(first, 3)
-    checkpoint.save(tmp_path / "latest.pt", first.content())
-    second.restore(checkpoint.load(tmp_path / "latest.pt"))
-    advance(second, 2)
-    assert second.steps == 5
-    for name, value in whole.model.state_dict().items():
-        torch.testing.assert_close(second.model.state_dict()[name], value, rtol=0, atol=0)
-        torch.testing.assert_close(second.average.weights[name], whole.average.weights[name], rtol=0, atol=0)
-
-
-def test_a_run_ends_by_the_clock_and_leaves_log_and_checkpoint(
-    model: QueriedSeparator, maker: BatchMaker, tmp_path: Path
-) -> None:
-    batches = (maker.make(number) for number in itertools.count())
-    run(Trainer(model, PLAN), batches, tmp_path, lambda trainer: {"mean_db": 1.0}, clock())
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    events = [line["event"] for line in lines]
-    assert events[0] == "start"
-    assert events[-2:] == ["validation", "end"]
-    assert events.count("train") == 6
-    assert lines[-1]["steps"] == 12
-    assert checkpoint.load(tmp_path / "latest.pt")["steps"] == 12
 
 
 def test_validation_scores_the_running_mean(
@@ -156,8 +70,8 @@ def test_the_command_line() -> None:
     assert parse(["--data", "d", "--core", "flat", "--sizes", '{"hidden": 64}']).sizes == {"hidden": 64}
 
 
-def test_two_workers_train_from_an_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a newcomer's first run: nothing decoded, nothing made. Followers may start no process of their own."""
+def tiny_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Arguments of a run that its first step ends, on five recordings and a made sound."""
     kind = Kind("alarm", "test", lambda rng: rng.standard_normal(24_000), clips=2)
     monkeypatch.setattr(procedural, "KINDS", (kind,))
     rows = ["file,class,caption,source,licence,split,speaker,native_sr,seconds"]
@@ -168,15 +82,65 @@ def test_two_workers_train_from_an_empty_cache(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "manifest.csv").write_text("\n".join(rows), encoding="utf-8")
     sizes = '{"width": 16, "inner": 16, "blocks": 2, "query": 8}'
     runs = tmp_path / "runs"
-    arguments = ["--data", str(tmp_path), "--runs", str(runs), "--sizes", sizes, "--batch", "2", "--minutes", "0.0001"]
+    return ["--data", str(tmp_path), "--runs", str(runs), "--sizes", sizes, "--batch", "2", "--minutes", "0.0001"]
+
+
+def test_two_workers_train_from_an_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a newcomer's first run: nothing decoded, nothing made. Followers may start no process of their own."""
+    arguments, runs = tiny_command(tmp_path, monkeypatch), tmp_path / "runs"
     assert main([*arguments, "--workers", "2"]) == 0
     lines = [json.loads(line) for line in (runs / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["event"] for line in lines] == ["start", "validation", "end"]
     assert lines[0]["workers"] == 2
     content = checkpoint.load(runs / "latest.pt")
     assert content["concepts"] == ["alarm", "rain", "whistle"]
-    assert main([*arguments, "--resume"]) == 0
+    assert main([*arguments, "--resume", "--minutes", str(content["elapsed_s"] / 60 + 1e-6)]) == 0
     assert checkpoint.load(runs / "latest.pt")["steps"] == content["steps"] + 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_run_that_has_ended_takes_no_further_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, workers: str
+) -> None:
+    arguments = tiny_command(tmp_path, monkeypatch)
+    trainer = Trainer(QueriedSeparator(["alarm", "rain", "whistle"], parse(arguments).config), Plan(minutes=2.0))
+    trainer.steps, trainer.elapsed_s = 7, 120.0
+    checkpoint.save(tmp_path / "runs" / "latest.pt", trainer.content())
+    before = (tmp_path / "runs" / "latest.pt").read_bytes()
+    with caplog.at_level("INFO", logger="winnow.export"):
+        assert main([*arguments, "--resume", "--minutes", "2", "--workers", workers]) == 0
+    told = "this run has ended: it has had 2.00 minutes, 7 steps, and --minutes is 2; a larger one goes on"
+    assert caplog.messages == [told]
+    assert (tmp_path / "runs" / "latest.pt").read_bytes() == before
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["latest.pt"]
+
+
+def test_a_command_that_a_signal_ends_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = tiny_command(tmp_path, monkeypatch)
+
+    def interrupted(trainer: Trainer) -> dict[str, float]:
+        signal.raise_signal(signal.SIGTERM)
+        return {}
+
+    monkeypatch.setattr("export.train.separator.small_validation", lambda held_out, store: interrupted)
+    assert main(arguments) == 143
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("python -m export.train.separator: stopped by SIGTERM at step 1, after ")
+    assert said.endswith(f"--resume and a larger --minutes goes on from {tmp_path / 'runs' / 'latest.pt'}")
+    assert checkpoint.load(tmp_path / "runs" / "latest.pt")["steps"] == 1
+
+
+def test_a_command_that_a_signal_ends_early_has_changed_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = tiny_command(tmp_path, monkeypatch)
+    monkeypatch.setattr("export.train.separator.open_recordings", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert main(arguments) == 130
+    said = "stopped by SIGINT before its first step: nothing is changed, the same command begins again\n"
+    assert capsys.readouterr().err == f"python -m export.train.separator: {said}"
+    assert not list((tmp_path / "runs").iterdir())
 
 
 def options_of(tmp_path: Path, *more: str) -> argparse.Namespace:

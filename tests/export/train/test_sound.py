@@ -56,6 +56,18 @@ def test_sources_of_several_speeds_do_not_meet(sound: SoundMaker) -> None:
         torch.testing.assert_close(together[row], made(sound, source)[0])
 
 
+@pytest.mark.parametrize("speed", [0.4, 1.0, 2.2])
+def test_backwards_is_the_same_from_its_end(sound: SoundMaker, speed: float) -> None:
+    pieces = (Piece("tone", Cut(0, 0, int(6000 * speed))),)
+    forth = replace(SOURCE, pieces=pieces, speed=speed)
+    there, back = made(sound, forth, replace(forth, backwards=True))
+    assert not back[: LENGTH - 6100].any()
+    assert not there[6100:].any()
+    assert frequency_hz(back) == pytest.approx(1000 * speed, abs=5)
+    if speed == 1.0:
+        torch.testing.assert_close(back[2:], there.flip(0)[:-2])
+
+
 def test_pieces_lie_where_they_were_laid(sound: SoundMaker) -> None:
     pieces = (Piece("tone", Cut(10, 2400, 4800)), Piece("tone", Cut(0, 12_000, 4800)))
     (samples,) = made(sound, replace(SOURCE, pieces=pieces))

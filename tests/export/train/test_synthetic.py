@@ -59,6 +59,26 @@ def test_an_index_without_samples_is_made_anew(tmp_path: Path) -> None:
     assert calls == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        (".i16", b"\0" * 100), (".json", b'[{"recording"'), (".json", b"\xff\xfe"), (".json", b"[{}]"),
+        (".json", b'[{"recording": {}, "begin": 0, "end": "x"}]'), (".json", b"[1]"), (".json", b"5"),
+    ],
+)  # fmt: skip
+def test_what_is_damaged_is_made_anew(
+    suffix: str, content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[int] = []
+    kept(tmp_path, "some", "a", lambda: made(calls), SampleStore({}))
+    (tmp_path / f"made-some-a{suffix}").write_bytes(content)
+    store = SampleStore({})
+    assert kept(tmp_path, "some", "a", lambda: made(calls), store) == made([])[0]
+    assert calls == [1, 1]
+    assert caplog.messages[0].startswith(f"{tmp_path / 'made-some-a.json'} is damaged (")
+    np.testing.assert_array_equal(store["alarm_1"], finished(made([])[1]["alarm_1"]))
+
+
 def test_two_processes_that_make_the_same_do_not_disturb_each_other(tmp_path: Path) -> None:
     """The second begins and ends while the first is still making."""
     store = SampleStore({})

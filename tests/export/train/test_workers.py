@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import multiprocessing
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,10 @@ from export.models.linear import LinearConfig
 from export.models.queried import QueriedSeparator
 from export.train.batches import Share
 from export.train.concepts import vocabulary
+from export.train.interruption import Stopped
+from export.train.running import follow
 from export.train.scenes import Recipe, SceneMaker
-from export.train.separator import Plan, Trainer, follow
+from export.train.trainer import Plan, Trainer
 from export.train.workers import Workers, together
 from tests.export.conftest import batch_maker, tiny_recordings, tiny_store
 
@@ -64,12 +68,16 @@ def test_two_that_hear_different_batches_keep_the_same_weights_and_end_together(
         torch.testing.assert_close(second[name], value, rtol=0, atol=0)
 
 
-def _leave(folder: Path, workers: Workers) -> None:
-    if not workers.leads:
-        raise ValueError("a worker that cannot go on")
+def _step(workers: Workers) -> None:
     weight = torch.nn.Parameter(torch.ones(1))
     weight.grad = torch.ones(1)
     workers.agree([weight], 0.0)
+
+
+def _leave(folder: Path, workers: Workers) -> None:
+    if not workers.leads:
+        raise ValueError("a worker that cannot go on")
+    _step(workers)
 
 
 def test_a_worker_that_ends_early_ends_the_run(tmp_path: Path) -> None:
@@ -78,6 +86,7 @@ def test_a_worker_that_ends_early_ends_the_run(tmp_path: Path) -> None:
 
 
 def _fail_at_the_end(folder: Path, workers: Workers) -> None:
+    _step(workers)  # or one may still be joining while the other is gone
     if not workers.leads:
         raise ValueError("a worker that fails when all is done")
 
@@ -85,3 +94,21 @@ def _fail_at_the_end(folder: Path, workers: Workers) -> None:
 def test_a_worker_that_fails_after_the_last_step_is_told(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="after the last step"):
         together(_fail_at_the_end, tmp_path, 2)
+
+
+def _stop(folder: Path, workers: Workers) -> None:
+    if not workers.leads:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        (folder / "deaf to Ctrl-C").write_text(str(signal.SIGINT in blocked), encoding="utf-8")
+    _step(workers)
+    if workers.leads:
+        raise Stopped(143)
+    _step(workers)  # waits for the first one
+
+
+def test_a_signal_to_the_first_ends_all_without_a_word(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Stopped):
+        together(_stop, tmp_path, 2)
+    assert not multiprocessing.active_children()
+    assert "Traceback" not in capfd.readouterr().err
+    assert (tmp_path / "deaf to Ctrl-C").read_text(encoding="utf-8") == "True"

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from export.errors import MissingDependency
 from export.models.sam_audio.caption_encoder import caption_model, caption_tokens, first_token
-from export.models.sam_audio.errors import CheckpointError, MissingDependency
+from export.models.sam_audio.errors import CheckpointError
 from tests.export.models.sam_audio.conftest import parsed
 
 

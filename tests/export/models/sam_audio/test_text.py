@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from export.errors import MissingDependency
 from export.models.sam_audio.checkpoint import Checkpoint
-from export.models.sam_audio.errors import CheckpointError, MissingDependency, MissingKeys
+from export.models.sam_audio.errors import CheckpointError, MissingKeys
 from export.models.sam_audio.text import TextEncoder, transformers_for
 from tests.export.models.sam_audio.conftest import close, parsed
 
