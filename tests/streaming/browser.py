@@ -24,7 +24,7 @@ import soundfile
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Playwright
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 
 CHROMIUM = shutil.which("chromium")
 QUIET = (
@@ -206,7 +206,11 @@ class Instrument:
         self.trouble: list[str] = []
         page.set_default_timeout(45000)
         page.on("pageerror", lambda error: self.trouble.append(str(error)))
-        page.on("console", lambda said: self.trouble.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("console", self._hear)
+
+    def _hear(self, said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            self.trouble.append(f"{said.text} ({said.location['url']})")
 
     def open(self, url: str) -> Instrument:
         """Load, and wait until the page has met the server."""

@@ -163,8 +163,9 @@ async def test_discovery(identity: Bundle) -> None:
             found = await viewer.http.request(method, f"/v1/whep/{started['session']}/0")
             assert (found.status_code, found.content) == (200, b"")
             assert found.headers["content-type"].startswith("application/sdp")
-        options = await viewer.http.options(f"/v1/whep/{started['session']}/0")
-        assert (options.status_code, options.headers["accept-post"]) == (204, "application/sdp")
+        for session in (started["session"], "over"):  # of the server, not of a session
+            options = await viewer.http.options(f"/v1/whep/{session}/0")
+            assert (options.status_code, options.headers["accept-post"]) == (204, "application/sdp")
 
 
 async def heard_by(home: House, session: str, authorization: str) -> int:

@@ -2,7 +2,7 @@
 
 import { $, el, say } from "./dom.js";
 import { access } from "./server.js";
-import { playable } from "./whep.js";
+import { listenable } from "./whep.js";
 
 export class ListenerLink {
   #studio;
@@ -37,7 +37,7 @@ export class ListenerLink {
 
   async #ask({ session }, tracks) {
     this.#asked = session;
-    try { this.#can = await playable(`/v1/whep/${session}/${tracks[0].index}`, await this.#mint()) !== false; }
+    try { this.#can = await listenable(`/v1/whep/${session}/${tracks[0].index}`) && (await this.#mint() !== null || !access()); }
     catch { this.#can = false; }
     return this.#can;
   }

@@ -4,11 +4,8 @@ import { iceServers } from "./ice_servers.js";
 
 const GATHER_MS = 1500;
 
-/** Whether the server has this track to listen to: true, false, or "later" while it has not begun. */
-export async function playable(url, token) {
-  const answer = await fetch(url, { headers: bearer(token) });
-  return answer.ok ? true : answer.status === 409 ? "later" : false;
-}
+/** Whether the server lets tracks be listened to at all: asked so, a session that has ended meanwhile is no error. */
+export const listenable = async url => (await fetch(url, { method: "OPTIONS" })).ok;
 
 /**
  * @param {string} url of the track
