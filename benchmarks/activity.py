@@ -238,7 +238,7 @@ def main() -> None:
             print(f"{snr_db:3g} dB, {len(made)} scenes of {len(concepts)} classes, {asked.side} recordings")
             for name in ("files", "live"):
                 print(f"  {name:6s} " + "  ".join(f"{key} {value}" for key, value in row[name].items()), flush=True)
-    kept = {"model": bundle.spec.name, "version": bundle.spec.version, "side": asked.side, "within_s": WITHIN_S}
+    kept = {"side": asked.side, "within_s": WITHIN_S}
     report.finish(NAME, {**kept, "concepts": concepts, **result}, asked)
 
 

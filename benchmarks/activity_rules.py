@@ -164,7 +164,7 @@ def main() -> None:
         **told("live", made, live_spans, LIVE, hop_s, asked.rounds),
         **told("files", made, file_spans, FILES, hop_s, asked.rounds),
     }
-    kept = {"model": bundle.spec.name, "version": bundle.spec.version, "side": asked.side}
+    kept = {"side": asked.side}
     report.finish(NAME, {**kept, "scenes": {f"{key:g} dB": len(value) for key, value in made.items()}, **result}, asked)
 
 

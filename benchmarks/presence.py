@@ -130,7 +130,7 @@ def main() -> None:
     rows = judged(bundle, mixtures, words, asked.seed)
     for name, row in rows.items():
         print(f"  {name:12s} " + "  ".join(f"{key} {value}" for key, value in row.items()))
-    kept = {"model": bundle.spec.name, "version": bundle.spec.version, "side": asked.side, "mixtures": len(mixtures)}
+    kept = {"side": asked.side, "mixtures": len(mixtures)}
     report.finish(NAME, {**kept, "gates": rows}, asked)
 
 
