@@ -253,16 +253,16 @@ class Attendance(Listener):
         while True:
             await asyncio.sleep(tick_s)
             now_s = self._clock()
-            # Whoever is made to wait by us is not idle; whoever has said `end` need not speak any more.
+            # Whoever cannot be heard yet or is made to wait by us is not idle; who has said `end` need not speak.
             absent = self._kept is not None and self._kept.absent
             said_end = self._protocol.state in (State.ENDING, State.CLOSED)
-            if self._heard or absent or said_end or self.socket.read_paused:
+            if self._heard or absent or said_end or self.socket.connecting or self.socket.read_paused:
                 self._heard = False
                 heard_s = now_s
-            if now_s - heard_s > settings.idle_s:
-                self._hang_up(_timed_out("idle", f"nothing was heard for {settings.idle_s:g} s"))
-            elif now_s - self.started_s > self._longest_s:
+            if now_s - self.started_s > self._longest_s:  # first: whose time is up need not come back
                 self.refuse(_timed_out("over_time", f"a session may last {self._longest_s:g} s"))
+            elif now_s - heard_s > settings.idle_s:
+                self._hang_up(_timed_out("idle", f"nothing was heard for {settings.idle_s:g} s"))
             elif self._stalled(now_s):
                 self.slow_consumer()
 

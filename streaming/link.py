@@ -15,6 +15,8 @@ class Link(Protocol):
 
     read_paused: bool
     """Whether the client is being made to wait."""
+    connecting: bool
+    """Whether nothing can be heard yet, for the connection is still being made: it has a limit of its own."""
 
     @property
     def carrier(self) -> Literal["websocket", "webrtc"]:

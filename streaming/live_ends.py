@@ -114,11 +114,16 @@ class PipeSource:
         waiting: asyncio.Queue[bytes] = asyncio.Queue(_PIPE_BLOCKS)
 
         def read() -> None:
-            with contextlib.suppress(OSError, RuntimeError, CancelledError):  # the loop is gone: so is the reader
+            with contextlib.suppress(OSError, CancelledError):
                 data = b"."
                 while data:
                     data = os.read(self._descriptor, self._block_bytes)
-                    asyncio.run_coroutine_threadsafe(waiting.put(data), loop).result()
+                    put = waiting.put(data)
+                    try:
+                        asyncio.run_coroutine_threadsafe(put, loop).result()
+                    except RuntimeError:  # the loop is gone: so is the reader
+                        put.close()
+                        return
 
         # A thread of its own that nobody waits for: a read that never returns must not keep the program alive.
         threading.Thread(target=read, name="winnow pipe", daemon=True).start()

@@ -51,6 +51,7 @@ websockets.http11.MAX_LINE_LENGTH = max(websockets.http11.MAX_LINE_LENGTH, _LONG
 class LiveSocket(WebSocketsSansIOProtocol):
     """See the module. Give it to uvicorn as `ws=LiveSocket`."""
 
+    connecting = False
     _listener: Listener | None = None
     _limit = 0
     _rest = b""

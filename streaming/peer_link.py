@@ -45,6 +45,7 @@ class PeerLink:
 
     def __init__(self, channels: int, message_bytes: int, complete: Complete, finished: Callable[[], None]) -> None:
         self.read_paused = False
+        self.connecting = True
         self.writable = asyncio.Event()
         self.writable.set()
         self.begun = False

@@ -185,6 +185,7 @@ class Publisher(Resource):
             await asyncio.sleep(min(1.0, limit_s / 4))
             if self.receiver is None or not self.peer.connected:
                 continue
+            self.link.connecting = False
             if self._connected_s is None:
                 self._connected_s = loop.time()
             idle_s = self.receiver.stats().idle_s

@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ QUIET = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 FAKE_MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+
+WITHIN_S = 45.0
 
 CALM: dict[str, Any] = {"viewport": {"width": 1100, "height": 700}, "reduced_motion": "reduce"}
 """Two pictures a second: sixty, painted without a GPU, leave a test machine little for the sound."""
@@ -101,7 +103,8 @@ class PageServer:
             self.port = int(probe.getsockname()[1])
         outside = {name: value for name, value in os.environ.items() if not name.startswith("WINNOW_")}
         # A busy test machine is no reason to refuse a session.
-        inside = {"WINNOW_PORT": str(self.port), "WINNOW_CAPACITY_SHARE": "1e6", "WINNOW_DRAIN_S": "1", **settings}
+        inside = {"WINNOW_PORT": str(self.port), "WINNOW_CAPACITY_SHARE": "1e6", "WINNOW_DRAIN_S": "1",
+                  "WINNOW_CONNECT_S": "40", "WINNOW_IDLE_S": "60", **settings}  # fmt: skip
         self._environment = outside | inside
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -204,7 +207,7 @@ class Instrument:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.trouble: list[str] = []
-        page.set_default_timeout(45000)
+        page.set_default_timeout(WITHIN_S * 1e3)
         page.on("pageerror", lambda error: self.trouble.append(str(error)))
         page.on("console", self._hear)
 
@@ -244,9 +247,6 @@ class Instrument:
     def recorded(self, track: str, seconds: float) -> None:
         """Wait until so much of a target (by its name) or of the residual has come back."""
         self.page.evaluate("""() => globalThis.told ??= (winnow.on("measured", ({ recorded }) => {
-            const now = JSON.stringify(recorded);
-            globalThis.steady = now === globalThis.before;
-            globalThis.before = now;
             globalThis.recorded = recorded;
         }), true)""")
         self.page.wait_for_function(
@@ -257,10 +257,11 @@ class Instrument:
             arg=[track, seconds],
         )  # fmt: skip
 
-    def steady(self) -> None:
-        """Wait until nothing comes back any more: what was under way when the page paused is there."""
-        self.page.evaluate("globalThis.steady = false")
-        self.page.wait_for_function("() => globalThis.steady")
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Ask until it holds; each time takes as long as the browser takes for it."""
+        limit_s = time.monotonic() + WITHIN_S
+        while not holds():
+            assert time.monotonic() < limit_s, f"not within {WITHIN_S:g} s; {self.trouble}"
 
     def hearing(self, words: str) -> None:
         """Wait until the page says that this is audible."""

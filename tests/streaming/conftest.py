@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.bundle import Bundle, load_bundle
+from streaming import client, client_question, client_sending, rtc_publisher
 from tests.streaming.browser import CALM, FAKE_MICROPHONE, Browsers, Instrument, PageServer, browsers, page_server
-from tests.streaming.live import House, house
+from tests.streaming.live import PATIENCE_S, House, house
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy test machine answers late: limits that no setting reaches are longer here."""
+    monkeypatch.setattr(client_question, "_ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr(rtc_publisher, "_START_WITHIN_S", PATIENCE_S)
+    for sending in (client, client_sending):
+        monkeypatch.setattr(sending, "SEND_S", PATIENCE_S)
 
 
 @pytest.fixture(scope="session")

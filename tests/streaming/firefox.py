@@ -119,7 +119,7 @@ class Firefox:
 @contextmanager
 def firefox() -> Iterator[Firefox]:
     """A Firefox with a fresh profile; gone in the end."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         profile = Path(folder)
         lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in _PREFERENCES.items())
         (profile / "user.js").write_text("\n".join(lines), encoding="utf-8")

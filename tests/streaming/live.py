@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import numpy as np
 import websockets
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ START: dict[str, Any] = {
     "return": ["target", "residual"],
 }
 END = '{"type":"end"}'
+PATIENCE_S = 30.0
+"""Of tests that are not about a limit: a busy machine answers late."""
 
 
 @dataclass
@@ -51,6 +54,10 @@ class House:
         """Of the HTTP part."""
         return f"http://127.0.0.1:{self.port}"
 
+    def web(self, **options: Any) -> httpx.AsyncClient:
+        """A client of the HTTP part."""
+        return httpx.AsyncClient(base_url=self.http, timeout=PATIENCE_S, **options)
+
     def raw(self, prompt: str = "speech", **query: object) -> connect:
         """A raw connection."""
         rest = "".join(f"&{name}={value}" for name, value in query.items())
@@ -62,7 +69,7 @@ class House:
 
     async def empty(self) -> None:
         """Wait until no session is left."""
-        async with asyncio.timeout(20), self.live.changed:
+        async with asyncio.timeout(PATIENCE_S), self.live.changed:
             await self.live.changed.wait_for(lambda: not self.live.sessions)
 
     def only_session(self) -> Runner:
@@ -81,7 +88,8 @@ class House:
 async def house(bundle: Bundle, **settings: Any) -> AsyncIterator[House]:
     """A server on a free port; ended at the end."""
     # A busy test machine is no reason to refuse a session, but in the tests that are about it.
-    server = uvicorn_server(Settings(**{"port": 0, "capacity_share": 1e6, **settings}), bundle)
+    patience = {"idle_s": 2 * PATIENCE_S, "slow_consumer_s": PATIENCE_S, "connect_s": PATIENCE_S}
+    server = uvicorn_server(Settings(**{"port": 0, "capacity_share": 1e6, **patience, **settings}), bundle)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup()

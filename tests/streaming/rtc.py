@@ -94,7 +94,7 @@ class Client:
     def __init__(self, house: House, servers: Iterable[RTCIceServer] = ()) -> None:
         self.house = house
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=list(servers)))
-        self.http = httpx.AsyncClient(base_url=house.http)
+        self.http = house.web()
         self.texts: list[dict[str, Any]] = []
         self.lines: list[Heard] = []
         self.location = self.etag = self.session = ""

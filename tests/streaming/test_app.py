@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 from websockets.asyncio.client import connect
 
@@ -20,7 +19,7 @@ from tests.streaming.live import END, House, house, listen, next_text, noise
 
 
 async def test_operations(server: House) -> None:
-    async with httpx.AsyncClient(base_url=server.http) as web:
+    async with server.web() as web:
         assert (await web.get("/healthz")).json() == {"alive": True}
         ready = (await web.get("/readyz")).json()
         assert ready["ready"] is True
@@ -47,7 +46,7 @@ async def test_a_bundle_from_elsewhere_is_among_the_models(tmp_path: Path) -> No
     shutil.copytree(MODELS_FOLDER / "identity", folder)
     spec = load_spec(folder)
     write_spec(folder, spec.model_copy(update={"name": "mine"}), tuple(spec.artifacts))
-    async with house(load_bundle(folder)) as server, httpx.AsyncClient(base_url=server.http) as web:
+    async with house(load_bundle(folder)) as server, server.web() as web:
         told = (await web.get("/v1/models")).json()
     assert told["running"] == "mine"
     (mine,) = [model for model in told["models"] if model["name"] == "mine"]
@@ -57,7 +56,7 @@ async def test_a_bundle_from_elsewhere_is_among_the_models(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("path", ["/v1/live", "/v1/live/some-session"])
 async def test_a_plain_get_of_a_websocket_is_told_so(server: House, path: str) -> None:
-    async with httpx.AsyncClient(base_url=server.http) as web:
+    async with server.web() as web:
         answer = await web.get(path, params={"prompt": "speech"})
         assert (answer.status_code, answer.json()["code"]) == (426, "upgrade_required")
         assert answer.headers["upgrade"] == "websocket"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 
-import httpx
 import pytest
 
 from engine.bundle import Bundle
@@ -73,7 +72,7 @@ async def test_coming_back_is_counted(identity: Bundle) -> None:
             await next_text(second, "resumed")
             # The first connection, which nobody knew to be dead, is cut.
             assert (await listen(first)).close == 1006
-            async with httpx.AsyncClient(base_url=server.http) as web:
+            async with server.web() as web:
                 assert "winnow_sessions_resumed_total 1.0" in (await web.get("/metrics")).text
                 (session,) = (await web.get("/v1/sessions")).json()["sessions"]
             assert session["state"] == "running"

@@ -45,6 +45,21 @@ def test_an_export_ends_with_the_command_that_began_it() -> None:
         assert process.stdout.readline() == f"{-signal.SIGTERM}\n"
 
 
+def test_an_export_that_has_only_just_begun_ends_too() -> None:
+    export = (
+        "import os, signal, subprocess, streaming.export_command as command, sys\n"
+        "Real = subprocess.Popen\n"
+        "def begun(_):\n"
+        "    process = Real([sys.executable, '-c', 'import signal; signal.pause()'])\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return process\n"
+        "command.subprocess.Popen = begun\n"
+        "print(command.run_export([]), flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", export], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{-signal.SIGTERM}\n"
+
+
 def test_the_command_line_offers_it() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "streaming.cli", "export", "sam-audio", "--help"],

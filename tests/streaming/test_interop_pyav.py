@@ -74,7 +74,7 @@ async def test_ffmpeg_publishes_and_a_viewer_hears_it(identity: Bundle, certific
     async with house(identity, api_keys=KEY, connect_s=30) as home, client(home) as viewer:
         async with muxer(f"{home.http}/v1/whip?prompt=speech", certificate, KEY) as process:
             async with asyncio.timeout(40):
-                while not home.live.sessions:
+                while not any(one.has_started for one in home.live.sessions.values()):
                     assert process.returncode is None, (await process.communicate())[1]
                     await asyncio.sleep(0.05)  # another process makes it: nothing tells us
             heard = viewer.listen()

@@ -39,8 +39,10 @@ async def test_a_file_goes_through_in_real_time(tmp_path: Path, identity: Bundle
     assert (totals["lost_samples"], totals["reconnects"]) == (0, 0)
     assert "20.0 ms" in said[0]
     assert "out.flac" in said[-1]
-    # In raw mode nothing says which sample a chunk ends with: nobody measured, and no number is told.
-    assert (totals["arrival_ms"] is None) == raw == ("arrival" not in said[-1])
+    # No number is told that nobody measured: in raw mode nothing says which sample a chunk ends with (and framed, a
+    # server that is busier than the file is long answers after its end).
+    assert (totals["arrival_ms"] is None) == ("arrival" not in said[-1])
+    assert totals["arrival_ms"] is None or not raw
 
 
 async def test_a_pipe_of_another_encoding_is_noticed(

@@ -6,7 +6,6 @@ import asyncio
 import json
 from typing import Any
 
-import httpx
 import pytest
 from websockets.asyncio.client import connect
 
@@ -21,7 +20,7 @@ async def test_no_more_sessions_than_the_ceiling(identity: Bundle) -> None:
     async with house(identity, max_sessions=1, retry_after_s=7.0) as server:
         async with server.raw() as first:
             await next_text(first, "started")
-            async with httpx.AsyncClient(base_url=server.http) as web:
+            async with server.web() as web:
                 assert (await web.get("/readyz")).status_code == 503
             async with server.raw() as second:
                 heard = await talk(second, [])
@@ -144,7 +143,7 @@ async def test_the_only_session_grows_no_further_than_there_is_room(identity: Bu
 async def test_readiness_says_what_there_is_least_of(
     identity: Bundle, settings: dict[str, Any], limited_by: str
 ) -> None:
-    async with house(identity, **settings) as server, httpx.AsyncClient(base_url=server.http) as web:
+    async with house(identity, **settings) as server, server.web() as web:
         told = (await web.get("/readyz")).json()
     assert told["limited_by"] == limited_by
     cost_ms = told["tick_before_rows_ms"] + told["room"] * told["tick_row_ms"]
@@ -187,7 +186,7 @@ async def test_drain_flushes_tells_and_closes(identity: Bundle) -> None:
             assert (told.close, told.error["code"]) == (1013, "draining")
             told = await talk(waiting, [json.dumps(START)])
             assert (told.close, told.error["code"]) == (1013, "draining")
-        async with httpx.AsyncClient(base_url=server.http) as web:
+        async with server.web() as web:
             answer = await web.get("/readyz")
         assert (answer.status_code, answer.json()["reason"]) == (503, "draining")
 

@@ -9,6 +9,8 @@ import pytest
 
 from streaming.local_server import ServerNotReady, local_server
 
+pytestmark = pytest.mark.timeout(150)  # a start has its own, shorter limit
+
 
 def test_it_is_ready_whatever_the_environment_says_and_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WINNOW_API_KEYS", "a-key-of-sixteen-letters")

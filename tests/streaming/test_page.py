@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 
-import httpx
 import numpy as np
 import pytest
 import soundfile
@@ -20,7 +19,7 @@ MODULES = sorted((STATIC_FOLDER / "js").glob("*.js"))
 
 
 async def test_the_page_comes_with_its_headers(server: House) -> None:
-    async with httpx.AsyncClient(base_url=server.http) as web:
+    async with server.web() as web:
         for path in ("/", "/listen"):
             page = await web.get(path)
             assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -57,7 +56,7 @@ def test_every_module_is_there_that_another_one_names() -> None:
 
 
 async def test_the_demo_scene_is_the_sum_of_its_stems(server: House) -> None:
-    async with httpx.AsyncClient(base_url=server.http) as web:
+    async with server.web() as web:
         told = (await web.get("/v1/demo-scene")).json()
         sound = await web.get("/v1/demo-scene.wav")
     samples, rate = soundfile.read(io.BytesIO(sound.content), dtype="float32")
@@ -70,7 +69,7 @@ async def test_the_demo_scene_is_the_sum_of_its_stems(server: House) -> None:
 
 
 async def test_what_a_prompt_means_is_told(server: House) -> None:
-    async with httpx.AsyncClient(base_url=server.http) as web:
+    async with server.web() as web:
         told = (await web.get("/v1/understand", params={"prompt": "the speech"})).json()
     assert told["understood"][0]["label"] == "speech"
     assert told["everything_but"] is False
@@ -79,7 +78,7 @@ async def test_what_a_prompt_means_is_told(server: House) -> None:
 async def test_what_a_prompt_means_is_told_to_those_with_a_key_alone(identity: Bundle) -> None:
     async with (
         house(identity, api_keys="a-key-of-some-length") as server,
-        httpx.AsyncClient(base_url=server.http) as web,
+        server.web() as web,
     ):
         assert (await web.get("/v1/understand", params={"prompt": "speech"})).status_code == 401
         key = {"authorization": "Key a-key-of-some-length"}

@@ -40,8 +40,9 @@ def test_a_cut_connection_is_resumed_without_a_missing_sample(chromium: Browser,
     page.live()
     page.recorded("man speaking", 1.0)
     session = page.page.evaluate("winnow.started.session")
+    page.page.evaluate("globalThis.seen = [], winnow.on('state', ({ state }) => seen.push(state)), null")
     cable.cut()
-    page.state("reconnecting")
+    page.page.wait_for_function("() => seen.includes('reconnecting')")  # it may be over before we look
     page.live()
     assert page.page.evaluate("winnow.started.session") == session
     before = page.page.evaluate("globalThis.recorded[winnow.strips.targets[0].id].seconds")

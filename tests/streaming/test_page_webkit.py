@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from tests.streaming.browser import page_server
 DRIVER, SCREEN = shutil.which("WebKitWebDriver"), shutil.which("Xvfb")
 MINI_BROWSER = next(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"), None)
 WITHIN_S = 40.0
-ENDED = ("invalid session id", "no such window")
+OURS = ("javascript error", "no such element", "invalid argument", "invalid selector")
 TRIES = 3
 """WebKit's own processes sometimes end by themselves in a container; a page that ends them is found by all tries."""
 
@@ -58,8 +59,11 @@ class WebKit:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as refused:
             told = json.load(refused)["value"]
-            kind = BrowserEnded if told["error"] in ENDED else WebDriverError
+            # One of WebKit's processes that ends in the middle of a command is told as anything but a script's error.
+            kind = WebDriverError if told["error"] in OURS else BrowserEnded
             raise kind(f"{method} {path} {body}: {told['error']}: {told['message']}") from refused
+        except (OSError, http.client.HTTPException) as gone:
+            raise BrowserEnded(f"{method} {path} {body}: {gone!r}") from gone
 
     def open(self, url: str) -> None:
         """Load a page."""

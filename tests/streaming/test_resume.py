@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection
@@ -20,7 +19,20 @@ from streaming.errors import BadMessage, Refusal
 from streaming.protocol import FLAG_DISCONTINUITY, FLAG_LAST, pack_header, unpack_header
 from streaming.resume import Journal
 from streaming.stream import Hop
-from tests.streaming.live import END, HEADER, START, House, framed_messages, house, listen, next_text, noise, talk
+from tests.fakes import ManualClock
+from tests.streaming.live import (
+    END,
+    HEADER,
+    PATIENCE_S,
+    START,
+    House,
+    framed_messages,
+    house,
+    listen,
+    next_text,
+    noise,
+    talk,
+)
 
 HOP = 480
 
@@ -324,7 +336,7 @@ async def test_sequence_numbers_begin_again_and_tracks_are_told(server: House) -
         await read(link, listener, "updated")
         link.transport.abort()
     await lost(server)
-    async with httpx.AsyncClient(base_url=server.http) as web:
+    async with server.web() as web:
         assert (await web.get("/v1/sessions")).json()["sessions"][0]["state"] == "away"
     async with server.framed() as link:
         await link.send(json.dumps({"type": "resume", "token": listener.token}))
@@ -367,7 +379,7 @@ async def test_only_its_own_client_may_have_a_session(identity: Bundle) -> None:
     mine, yours = ({"Authorization": f"Key {key}"} for key in keys)
     listener = Listener()
     async with house(identity, api_keys=keys) as server:
-        async with httpx.AsyncClient(base_url=server.http, headers=mine) as web:
+        async with server.web(headers=mine) as web:
             tokens = [(await web.post("/v1/tokens")).json()["token"] for _ in "ab"]
         bearers = [{"Authorization": f"Bearer {token}"} for token in tokens]
         async with server.framed(additional_headers=bearers[0]) as link:
@@ -474,12 +486,18 @@ async def test_resuming_can_be_switched_off_and_raw_mode_has_none(identity: Bund
 async def test_a_client_that_fell_silent_may_come_back(identity: Bundle) -> None:
     listener = Listener()
     async with house(identity, idle_s=0.1) as server:
+        now = server.live.clock = ManualClock()
         async with server.framed() as link:
             await link.send(json.dumps(START))
+            listener.token = (await next_text(link, "started"))["resume_token"]
             await link.send(framed_messages(noise(HOP).tobytes(), 2)[0])
+            await (await link.ping())  # the hop is taken
+            async with asyncio.timeout(PATIENCE_S):
+                while not len(server.live.shelf):
+                    now.advance(0.2)
+                    await asyncio.sleep(0)
             heard = await listen(link)
         assert (heard.close, heard.error["code"]) == (4408, "idle")
-        listener.token = heard.of("started")[0]["resume_token"]
         async with server.framed() as link:
             await link.send(listener.resume())
             await read(link, listener, "resumed")

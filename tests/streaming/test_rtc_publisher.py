@@ -6,14 +6,15 @@ import asyncio
 import json
 import statistics
 
-import httpx
 import pytest
+from aiortc import RTCSessionDescription
 
 from engine.bundle import Bundle
 from streaming.problem import Problem
 from streaming.rtc_publisher import check_publish
+from tests.fakes import ManualClock
 from tests.streaming.live import house
-from tests.streaming.rtc import Client, Tone, client, offer
+from tests.streaming.rtc import SDP, Client, Tone, client, offer
 
 START = {"type": "start", "targets": [{"id": "voice", "prompt": "speech"}], "return": ["target", "residual"]}
 
@@ -125,7 +126,7 @@ async def test_other_channels_are_closed(identity: Bundle) -> None:
 
 
 async def test_a_peer_that_stops_sending_is_told_so_and_ended(identity: Bundle) -> None:
-    async with house(identity, idle_s=0.6) as home, client(home) as peer:
+    async with house(identity, idle_s=3.0) as home, client(home) as peer:
         microphone = Tone()
         target = peer.speak(microphone)
         await started(peer)
@@ -158,6 +159,20 @@ async def test_a_peer_that_never_reads_its_channel_goes_on(identity: Bundle) -> 
         publisher.link._channel = None
 
 
+async def test_a_peer_that_connects_late_was_not_idle(identity: Bundle) -> None:
+    async with house(identity, idle_s=4.0) as home, client(home) as peer:
+        now = home.live.clock = ManualClock()
+        back = peer.speak(Tone())
+        peer.talk()
+        answer = await peer.http.post("/v1/whip?prompt=speech", content=await peer.offer(), headers=SDP)
+        for _ in range(3):
+            now.advance(5.0)
+            await asyncio.sleep(0.6)  # it looks once a second
+        await peer.connection.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+        await peer.told("started")
+        await back.at_least(0.1)
+
+
 async def test_ice_that_never_completes_ends_with_a_reason(identity: Bundle) -> None:
     async with house(identity, connect_s=0.5) as home, client(home) as peer:
         peer.speak(Tone())
@@ -172,8 +187,8 @@ async def test_ice_that_never_completes_ends_with_a_reason(identity: Bundle) -> 
         gone = await peer.http.get(answer.headers["location"])
         assert gone.status_code == 404
         assert "ICE was not done after 0.5 s" in gone.json()["detail"]
-        async with httpx.AsyncClient() as http:
-            page = (await http.get(f"{home.http}/metrics")).text
+        async with home.web() as http:
+            page = (await http.get("/metrics")).text
         assert 'winnow_refused_total{reason="webrtc_not_connected"} 1.0' in page
 
 

@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 from engine.bundle import Bundle, load_bundle
 from engine.frames import Result, Work
 from streaming.stream import Delivery
+from tests.fakes import ManualClock
 from tests.streaming.live import END, HEADER, START, cut, framed_messages, house, listen, next_text, noise, talk
 
 
@@ -27,23 +28,28 @@ async def test_silence_of_the_client_ends_the_session(identity: Bundle, query: s
 
 @pytest.mark.parametrize("kind", ["json", "websocket"])
 async def test_pings_count_against_idleness(identity: Bundle, kind: str) -> None:
-    async with house(identity, idle_s=0.8, stats_s=0.2) as server, server.raw() as link:
-        told = 0
-        # Three times as long as it may be silent, by the server's own clock; a ping may be late by 0.6 s.
-        while told < 12:
+    async with house(identity, idle_s=0.8, stats_s=0.2) as server:
+        now = server.live.clock = ManualClock()
+        link = await server.raw()
+        # Longer than it may be silent, and never so long after a ping; it looks as often as it tells.
+        for _ in range(6):
             if kind == "json":
                 await link.send('{"type":"ping"}')
             else:
                 await (await link.ping())
             await next_text(link, "stats")
-            told += 1
+            now.advance(0.5)
         await link.send(END)
         assert (await listen(link)).close == 1000
 
 
 async def test_a_session_may_last_so_long(identity: Bundle) -> None:
-    async with house(identity, idle_s=0.4, max_session_s=0.3) as server, server.raw() as link:
-        heard = await talk(link, [noise(480).tobytes()])
+    async with house(identity, idle_s=0.4, max_session_s=0.3) as server:
+        now = server.live.clock = ManualClock()
+        async with server.raw() as link:
+            await next_text(link, "started")
+            now.advance(5.0)  # it was silent for too long as well, but need not come back
+            heard = await talk(link, [noise(480).tobytes()])
     assert (heard.close, heard.error["code"]) == (4408, "over_time")
 
 

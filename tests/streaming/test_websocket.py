@@ -38,7 +38,7 @@ async def test_without_the_key_no_session(identity: Bundle, header: str | None) 
     async with house(identity, api_keys=(KEY,)) as server:
         async with connect(f"{server.url}?prompt=speech", additional_headers=headers) as link:
             heard = await talk(link, [])
-        async with httpx.AsyncClient(base_url=server.http, headers=headers) as web:
+        async with server.web(headers=headers) as web:
             codes = {path: (await web.get(path)).status_code for path in ("/v1/models", "/v1/sessions", "/healthz")}
     assert (heard.close, heard.error["code"]) == (4401, "unauthorised")
     assert codes == {"/v1/models": 401, "/v1/sessions": 401, "/healthz": 200}
@@ -49,7 +49,7 @@ async def test_with_the_key_all_is_well(identity: Bundle) -> None:
     async with house(identity, api_keys=(OTHER, KEY)) as server:
         async with connect(f"{server.url}?prompt=speech", additional_headers=headers) as link:
             assert (await talk(link, [END])).close == 1000
-        async with httpx.AsyncClient(base_url=server.http, headers=headers) as web:
+        async with server.web(headers=headers) as web:
             assert (await web.get("/v1/sessions")).status_code == 200
 
 
@@ -69,11 +69,11 @@ async def with_token(server: House, token: str, query: str = "?prompt=speech") -
 async def test_a_key_mints_a_token_and_the_token_starts_one_session(identity: Bundle) -> None:
     headers = {"Authorization": f"Key {KEY}"}
     async with house(identity, api_keys=(KEY,)) as server:
-        async with httpx.AsyncClient(base_url=server.http, headers=headers) as web:
+        async with server.web(headers=headers) as web:
             token, other, reader = await mint(web), await mint(web), await mint(web, scopes=["read"])
             assert (await web.post("/v1/tokens", json={"ttl": 5})).status_code == 400
             assert (await web.post("/v1/tokens", content=bytes(5000))).status_code == 413
-        async with httpx.AsyncClient(base_url=server.http) as web:
+        async with server.web() as web:
             refused = await web.post("/v1/tokens", headers={"Authorization": f"Bearer {token}"})
             assert (refused.status_code, refused.json()["code"]) == (401, "unauthorised")
             assert (await web.get("/v1/models", headers={"Authorization": f"Bearer {reader}"})).status_code == 200
@@ -100,14 +100,16 @@ async def test_a_key_mints_a_token_and_the_token_starts_one_session(identity: Bu
 
 async def test_a_token_ends_when_it_says_and_limits_its_session(identity: Bundle) -> None:
     async with house(identity, idle_s=0.4) as server:
-        now = ManualClock(1.8e9)
-        server.live.gate.mint._clock = now
-        async with httpx.AsyncClient(base_url=server.http) as web:
+        now = server.live.gate.mint._clock = ManualClock(1.8e9)
+        lasted = server.live.clock = ManualClock()
+        async with server.web() as web:
             late, short = await mint(web), await mint(web, max_session_s=0.2)
         assert (await with_token(server, short, "")).close == 1000
-        async with httpx.AsyncClient(base_url=server.http) as web:
+        async with server.web() as web:
             short = await mint(web, max_session_s=0.2)
         async with connect(f"{server.url}?prompt=speech", subprotocols=["winnow.v1", f"token.{short}"]) as link:  # type: ignore[list-item]
+            await next_text(link, "started")
+            lasted.advance(0.3)
             heard = await talk(link, [])
         assert (heard.close, heard.error["code"]) == (4408, "over_time")
         now.advance(60.0)

@@ -203,7 +203,12 @@ async def test_a_connection_that_has_not_begun_is_told_of_the_stop(identity: Bun
 
 @pytest.mark.parametrize("stats", [True, False])
 async def test_who_asks_and_never_reads_is_made_to_wait_and_then_closed(identity: Bundle, stats: bool) -> None:
-    async with house(identity, slow_consumer_s=0.3) as server, server.framed() as link:
+    # Megabytes of answers would fit into a kernel's buffer before one waits in ours.
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    async with house(identity, slow_consumer_s=0.3) as server:
+        small.connect(("127.0.0.1", server.port))
+        link = await server.framed(sock=small)
         await link.send(json.dumps({**START, "stats": stats}))
         await next_text(link, "started")
         outbox = server.only_session()._outbox
@@ -216,8 +221,6 @@ async def test_who_asks_and_never_reads_is_made_to_wait_and_then_closed(identity
 
         outbox.add_text = seen  # type: ignore[method-assign]
         link.transport.pause_reading()
-        # Megabytes of answers would fit into a kernel's buffer before one waits in ours.
-        link.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 
         async def ask() -> None:
             while server.live.sessions:

@@ -294,7 +294,7 @@ async def test_a_token_publishes_once_and_ends_its_session(identity: Bundle) -> 
 async def preflight(home: House, origin: str) -> Any:
     """What a browser asks before it posts."""
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
-    async with httpx.AsyncClient(base_url=home.http) as http:
+    async with home.web() as http:
         return await http.options("/v1/whip", headers=headers)
 
 
