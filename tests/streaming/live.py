@@ -32,7 +32,7 @@ START: dict[str, Any] = {
     "return": ["target", "residual"],
 }
 END = '{"type":"end"}'
-PATIENCE_S = 30.0
+PATIENCE_S = 45.0
 """Of tests that are not about a limit: a busy machine answers late."""
 
 
@@ -159,7 +159,7 @@ async def talk(link: ClientConnection, messages: Iterable[bytes | str]) -> Heard
             pass  # refused midway: the answer says why
 
     sending = asyncio.create_task(send())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         heard = await listen(link)
         await sending
     return heard
@@ -167,7 +167,7 @@ async def talk(link: ClientConnection, messages: Iterable[bytes | str]) -> Heard
 
 async def next_text(link: ClientConnection, kind: str) -> dict[str, Any]:
     """The next text message of a type; what else comes is passed over."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             message = await link.recv()
             if isinstance(message, str) and (found := json.loads(message))["type"] == kind:

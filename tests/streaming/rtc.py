@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from streaming.rtc_audio_in import AudioReceiver, ReceiveSettings
 from streaming.sdp_offer import Offer, Section
-from tests.streaming.live import House
+from tests.streaming.live import PATIENCE_S, House
 
 RATE = 48_000
 FRAME = 960
@@ -78,7 +78,7 @@ class Heard:
 
     async def at_least(self, seconds: float, of: Callable[[], bool] = lambda: True) -> None:
         """Wait until so much was heard, and `of` holds."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while self.count < seconds * RATE or not of():
                 self._more.clear()
                 await self._more.wait()
@@ -132,7 +132,7 @@ class Client:
 
     async def told(self, kind: str) -> dict[str, Any]:
         """Wait for a text of a type; it is taken out."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 for text in self.texts:
                     if text["type"] == kind:
@@ -169,7 +169,7 @@ class Client:
 
         self.connection.on("connectionstatechange", look)
         look()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await reached.wait()
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from engine.bundle import Bundle, load_bundle
 from engine.spec import MODELS_FOLDER, load_spec, write_spec
 from streaming.app import uvicorn_server
-from tests.streaming.live import END, House, house, listen, next_text, noise
+from tests.streaming.live import END, PATIENCE_S, House, house, listen, next_text, noise
 
 
 async def test_operations(server: House) -> None:
@@ -82,7 +82,7 @@ async def test_sigterm_stops_the_real_process_in_order() -> None:
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE_S):
         port = int(await process.stdout.readline())
         async with connect(f"ws://127.0.0.1:{port}/v1/live?prompt=speech") as link:
             await link.send(noise(4800).tobytes())

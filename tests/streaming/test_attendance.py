@@ -12,7 +12,7 @@ from streaming.attendance import Attendance
 from streaming.errors import BadMessage
 from streaming.listener import Listener
 from streaming.stream import Delivery
-from tests.streaming.live import END, START, framed_messages, house, listen, next_text, noise, talk
+from tests.streaming.live import END, PATIENCE_S, START, framed_messages, house, listen, next_text, noise, talk
 
 
 async def test_a_listener_that_forgets_nothing(identity: Bundle) -> None:
@@ -38,7 +38,7 @@ async def test_what_cannot_be_resumed_is_gone_with_its_connection(identity: Bund
                 await (await link.ping())
                 link.transport.abort()
         await server.empty()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while list(server.live.shelf):  # noqa: ASYNC110 - nothing tells a test of it
                 await asyncio.sleep(0)
 

@@ -17,7 +17,7 @@ from streaming import client_connection
 from streaming.client import Disconnected, Hop, LiveClient
 from streaming.errors import Refusal
 from streaming.tokens import TokenRequest
-from tests.streaming.live import house
+from tests.streaming.live import PATIENCE_S, house
 from tests.streaming.media_files import tone
 
 
@@ -200,7 +200,7 @@ async def test_another_server_takes_over_with_the_discontinuity_flag(identity: B
         first = await anext(live)
         runner = home.only_session()
         home.only_socket().transport.abort()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not runner.is_away:  # noqa: ASYNC110 - nothing tells a test of it
                 await asyncio.sleep(0)
             runner.evict()  # what a new server would know of it: nothing
@@ -220,7 +220,7 @@ async def test_what_is_sent_without_a_connection_is_sent_later(identity: Bundle)
     async with house(identity, outbox_ms=60_000) as home, LiveClient(home.url, prompt="speech") as live:
         await live.send(samples[:, :480])
         home.only_socket().transport.abort()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while live._sender.socket is not None:  # noqa: ASYNC110 - nothing tells a test of it
                 await asyncio.sleep(0)
         await live.send(samples[:, 480:48000])
@@ -231,7 +231,7 @@ async def test_what_is_sent_without_a_connection_is_sent_later(identity: Bundle)
 
 async def lost(live: LiveClient) -> None:
     """Until the client knows that its connection is gone."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while live._sender.socket is not None:  # noqa: ASYNC110 - nothing tells a test of it
             await asyncio.sleep(0)
 
@@ -284,7 +284,7 @@ async def test_a_wish_under_way_when_the_connection_breaks(
                     broken.setattr(socket, "send", swallow)
                 wish = live.update([Target("c", "dog")]) if kind == "update" else live.remove(["b"])
                 asking = asyncio.create_task(wish)
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE_S):
                     await (answered if heard else said).wait()
                 socket.transport.abort()
                 await lost(live)

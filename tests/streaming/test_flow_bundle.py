@@ -28,6 +28,7 @@ from streaming.settings import Settings
 from streaming.stream import Delivery, Hop, Stream
 from streaming.worker import Worker
 from tests.engine.flow import FOLDER, bundle_in, open_graphs
+from tests.streaming.live import PATIENCE_S
 from tests.streaming.media_files import read_all, tone, write_sound, write_video
 from tests.streaming.test_mask_video import damaged
 
@@ -192,7 +193,7 @@ async def test_the_worker_carries_it(bundle: Bundle) -> None:
         for begin in range(0, 60_000, 4800):
             worker.post(stream, stream.feed, sound[:, begin : begin + 4800].tobytes(), time.perf_counter())
         worker.post(stream, stream.end, None, time.perf_counter())
-        await asyncio.wait_for(over.wait(), 30)
+        await asyncio.wait_for(over.wait(), PATIENCE_S)
         assert stream.totals()["samples_sent"] == 60_000
         assert [hop.begin for hop in got] == [0, *(hop.end for hop in got)][:-1]
         assert got[-1].end == 60_000

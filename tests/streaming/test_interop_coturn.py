@@ -16,7 +16,7 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from engine.bundle import Bundle
 from tests.streaming.browser import CHROMIUM, QUIET, need_chromium
-from tests.streaming.live import house
+from tests.streaming.live import PATIENCE_S, house
 from tests.streaming.rtc import Client, Tone, client
 
 SECRET = "a-secret-of-the-tests"
@@ -42,7 +42,7 @@ async def relay(folder: Path) -> AsyncIterator[str]:
     )  # fmt: skip
     assert process.stdout is not None
     said = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while b"UDP listener opened" not in said:
             line = await process.stdout.readline()
             assert line, said.decode(errors="replace")

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from engine.bundle import Bundle
-from tests.streaming.live import house
+from tests.streaming.live import PATIENCE_S, house
 from tests.streaming.rtc import client
 
 KEY = "a-key-of-the-tests-0001"
@@ -73,7 +73,7 @@ async def muxer(
 async def test_ffmpeg_publishes_and_a_viewer_hears_it(identity: Bundle, certificate: dict[str, str]) -> None:
     async with house(identity, api_keys=KEY, connect_s=30) as home, client(home) as viewer:
         async with muxer(f"{home.http}/v1/whip?prompt=speech", certificate, KEY) as process:
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(PATIENCE_S):
                 while not any(one.has_started for one in home.live.sessions.values()):
                     assert process.returncode is None, (await process.communicate())[1]
                     await asyncio.sleep(0.05)  # another process makes it: nothing tells us
@@ -87,6 +87,6 @@ async def test_ffmpeg_publishes_and_a_viewer_hears_it(identity: Bundle, certific
 
 async def test_ffmpeg_without_the_key_is_refused(identity: Bundle, certificate: dict[str, str]) -> None:
     async with house(identity, api_keys=KEY) as home:
-        async with muxer(f"{home.http}/v1/whip?prompt=speech", certificate) as process, asyncio.timeout(40):
+        async with muxer(f"{home.http}/v1/whip?prompt=speech", certificate) as process, asyncio.timeout(PATIENCE_S):
             _, complaint = await process.communicate()
         assert b"HTTPUnauthorizedError" in complaint

@@ -21,7 +21,7 @@ from streaming.protocol import SessionRequest
 from streaming.settings import Settings
 from streaming.stream import Hop
 from tests.fakes import ManualClock
-from tests.streaming.live import END, House, house, listen, next_text, noise
+from tests.streaming.live import END, PATIENCE_S, House, house, listen, next_text, noise
 from tests.streaming.rtc import Tone, client
 
 KEY, OTHER = "a-key-of-the-tests-0001", "a-key-of-the-tests-0002"
@@ -86,7 +86,7 @@ async def test_to_a_peers_session(identity: Bundle) -> None:
             told = await next_text(ear, "started")
             assert told["audio"] == {"encoding": "pcm_s16le", "sample_rate": 16000, "channels": 1}
             sound = np.zeros(0, np.int16)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while len(sound) < 1600 or np.abs(sound[-1600:]).max() < 3000:
                     message = await ear.recv()
                     assert isinstance(message, bytes)

@@ -166,14 +166,14 @@ async def server(identity: Bundle) -> AsyncIterator[House]:
 
 async def read(link: ClientConnection, listener: Listener, until: str) -> None:
     """Listen until a text of this type."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not listener.texts or listener.texts[-1]["type"] != until:
             listener.hear(await link.recv())
 
 
 async def lost(server: House) -> None:
     """Until the server has noticed that its session has no client."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not len(server.live.shelf):  # noqa: ASYNC110 - nothing tells a test of it, and waiting costs no time
             await asyncio.sleep(0)
 
@@ -224,7 +224,7 @@ async def talk_for(
 
     sending = asyncio.create_task(send())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             for _ in range(budget):
                 listener.hear(await link.recv())
     except websockets.ConnectionClosed:
@@ -271,7 +271,7 @@ async def test_a_client_that_missed_the_end_comes_back_for_it(server: House) -> 
         await link.send(message)
     await link.send(END)
     shelf = server.live.shelf
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not shelf._sessions:  # noqa: ASYNC110 - nothing tells a test of it
             await asyncio.sleep(0)
     await server.empty()  # everything is made, and the slot is free; the client has read nothing
@@ -280,7 +280,7 @@ async def test_a_client_that_missed_the_end_comes_back_for_it(server: House) -> 
     await lost(server)
     async with server.framed() as link:
         await link.send(listener.resume())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             try:
                 while True:
                     listener.hear(await link.recv())
@@ -306,7 +306,7 @@ async def test_a_break_while_the_end_is_still_waiting_to_be_read(identity: Bundl
             for message in framed_messages(data, 2):
                 await link.send(message)
             await link.send(END)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while runner._farewell is None:  # noqa: ASYNC110 - nothing tells a test of it
                     await asyncio.sleep(0)
             assert len(runner._outbox)
@@ -316,7 +316,7 @@ async def test_a_break_while_the_end_is_still_waiting_to_be_read(identity: Bundl
         async with server.framed() as link:
             await link.send(listener.resume())
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE_S):
                     while True:
                         listener.hear(await link.recv())
             except websockets.ConnectionClosed:
@@ -414,7 +414,7 @@ async def broken_off(server: House) -> Listener:
         await link.send(json.dumps(START))
         await read(link, listener, "started")
         link.transport.abort()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while len(server.live.shelf) == waiting:  # noqa: ASYNC110 - nothing tells a test of it
             await asyncio.sleep(0)
     return listener

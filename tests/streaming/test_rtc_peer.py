@@ -11,6 +11,7 @@ from streaming.problem import Problem
 from streaming.rtc_peer import Peer
 from streaming.sdp_fragment import read_fragment
 from streaming.sdp_offer import Offer, read_offer
+from tests.streaming.live import PATIENCE_S
 from tests.streaming.rtc import Tone
 
 
@@ -71,7 +72,7 @@ async def test_time_runs_out_once() -> None:
     one = Peer("test", [], relay_only=False, connect_s=0.01, over=over)
     await one.take(await offer_of("audio"), ["recvonly"], stereo=False)
     await one.answer()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await told.wait()
     await one.close()
     await one.close()

@@ -16,7 +16,7 @@ from engine.bundle import Bundle
 from streaming import aiortc_picture
 from streaming.rtc_picture import PictureTrack
 from streaming.rtc_picture_in import CodedPicture, PictureBuffer
-from tests.streaming.live import house
+from tests.streaming.live import PATIENCE_S, house
 from tests.streaming.rtc import Client, Tone, client
 
 
@@ -57,7 +57,7 @@ class Screen:
 
     async def at_least(self, count: int) -> None:
         """Wait for so many."""
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.frames) < count:
                 self._more.clear()
                 await self._more.wait()

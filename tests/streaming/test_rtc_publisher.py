@@ -13,7 +13,7 @@ from engine.bundle import Bundle
 from streaming.problem import Problem
 from streaming.rtc_publisher import check_publish
 from tests.fakes import ManualClock
-from tests.streaming.live import house
+from tests.streaming.live import PATIENCE_S, house
 from tests.streaming.rtc import SDP, Client, Tone, client, offer
 
 START = {"type": "start", "targets": [{"id": "voice", "prompt": "speech"}], "return": ["target", "residual"]}
@@ -118,7 +118,7 @@ async def test_other_channels_are_closed(identity: Bundle) -> None:
         channel.on("close", closed.set)
         await peer.post("/v1/whip?prompt=speech")
         await target.loud()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await closed.wait()
         assert channel.readyState == "closed"
         assert peer.texts == []

@@ -16,6 +16,7 @@ from streaming.protocol import SessionRequest
 from streaming.rtc_track import LineTrack, TrackSound, coding_of, sound_of
 from streaming.settings import Settings
 from streaming.stream import Hop
+from tests.streaming.live import PATIENCE_S
 
 
 def audience(rate: int = 48000, channels: int = 1) -> Audience:
@@ -47,7 +48,7 @@ async def test_any_rate_leaves_as_48_khz_in_time(rate: int) -> None:
     for hop in hops(rate, 0.4, begin=rate):
         house.hear([hop])
         await asyncio.sleep(0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(18):
             packet = await track.recv()
             stamps.append(packet.pts)
@@ -87,7 +88,7 @@ async def test_a_line_says_nothing_until_it_carries_something() -> None:
     line.carry(sound_of(house, 0, OpusSettings()).subscribe())
     for hop in hops(48000, 0.1):
         house.hear([hop])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         packet = await receiving
     assert packet.pts == 0
     # Another track, whose old one ends: the line goes on.
@@ -96,7 +97,7 @@ async def test_a_line_says_nothing_until_it_carries_something() -> None:
     line.carry(sound_of(other, 0, OpusSettings()).subscribe())
     for hop in hops(48000, 0.1, begin=9600):
         other.hear([hop])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while ((await waiting).pts or 0) < 9600:
             waiting = asyncio.create_task(line.recv())
     line.stop()

@@ -17,6 +17,7 @@ from tests.fakes import ManualClock
 from tests.streaming.live import (
     END,
     HEADER,
+    PATIENCE_S,
     START,
     Heard,
     House,
@@ -300,7 +301,7 @@ async def test_flush_gives_out_what_is_buffered(server: House) -> None:
         await link.send(framed_messages(noise(600).tobytes(), 2, size=600)[0])
         await link.send('{"type":"flush"}')
         got = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while got < 600:
                 message = await link.recv()
                 if isinstance(message, bytes):

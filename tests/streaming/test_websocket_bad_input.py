@@ -12,7 +12,19 @@ import pytest
 from websockets.asyncio.client import connect
 
 from engine.bundle import load_bundle
-from tests.streaming.live import END, HEADER, START, House, framed_messages, house, listen, next_text, noise, talk
+from tests.streaming.live import (
+    END,
+    HEADER,
+    PATIENCE_S,
+    START,
+    House,
+    framed_messages,
+    house,
+    listen,
+    next_text,
+    noise,
+    talk,
+)
 
 HOP = framed_messages(noise(480).tobytes(), 2)[0]
 
@@ -206,7 +218,7 @@ async def kill_a_thousand(server: House) -> None:
             writer.write(b"\x82\xfe" + struct.pack(">H", 960) + bytes(4) + noise(480).tobytes())
         writer.transport.abort()
 
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE_S):
         for first in range(0, 1000, 50):
             await asyncio.gather(*(one(index) for index in range(first, first + 50)))
     await server.empty()

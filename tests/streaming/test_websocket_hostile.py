@@ -18,7 +18,19 @@ from websockets.asyncio.client import connect
 from engine.bundle import Bundle
 from streaming.frame_heads import frame_head
 from streaming.outbox import MOST_TEXTS
-from tests.streaming.live import END, HEADER, START, House, framed_messages, house, listen, next_text, noise, talk
+from tests.streaming.live import (
+    END,
+    HEADER,
+    PATIENCE_S,
+    START,
+    House,
+    framed_messages,
+    house,
+    listen,
+    next_text,
+    noise,
+    talk,
+)
 
 HOP = framed_messages(noise(480).tobytes(), 2)[0]
 TEXT, BINARY, CLOSE, PING, CONTINUED = 1, 2, 8, 9, 0
@@ -39,14 +51,14 @@ async def raw_tcp(server: House, query: str = "") -> tuple[asyncio.StreamReader,
         f"GET /v1/live{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: d2lubm93LWJlbmNobWFyaw==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         return reader, writer, await reader.readuntil(b"\r\n\r\n")
 
 
 async def frames(reader: asyncio.StreamReader) -> list[tuple[int, bytes]]:
     """Everything up to the close frame or the end."""
     found: list[tuple[int, bytes]] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         try:
             while not found or found[-1][0] != CLOSE:
                 first, size = await reader.readexactly(2)
