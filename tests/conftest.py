@@ -6,6 +6,11 @@ import importlib.util
 import os
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, however long a busy machine takes for one.
+settings.register_profile("the same", deadline=None, derandomize=True)
+settings.load_profile("the same")
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 

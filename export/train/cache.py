@@ -121,8 +121,8 @@ def build_cache(folder: Path, recordings: Sequence[Recording], cache: Path, work
     logger.info("decoding %d recordings into %s", len(missing), cache)
     parts = [files for files in (missing[k::PARTS] for k in range(PARTS)) if files]
     with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(parts)), initializer=mortal) as pool:
-        jobs = [pool.submit(_build_part, folder, files, cache) for files in parts]
         try:
+            jobs = [pool.submit(_build_part, folder, files, cache) for files in parts]
             for job in jobs:
                 job.result()
         except Stopped:

@@ -12,7 +12,7 @@ from types import TracebackType
 import numpy as np
 
 from export.train.examples import Example, ExampleMaker
-from export.train.interruption import unheard
+from export.train.interruption import mortal, unheard
 
 AHEAD = 8
 """Batches drawn ahead of the one asked for."""
@@ -79,6 +79,7 @@ _remembered: Drawing | None = None
 def _remember(drawing: Drawing) -> None:
     global _remembered  # a process of the pool draws for one run alone
     _remembered = drawing
+    mortal()  # one that the pool starts later hears Ctrl-C otherwise
 
 
 def _draw(number: int) -> list[Example]:

@@ -63,6 +63,7 @@ def heard() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _signals.came = 0
 
 
 @contextmanager

@@ -112,8 +112,15 @@ def _watch(others: Sequence[SpawnProcess]) -> None:
     """Say at once which worker is gone: the rest notice at their next meeting, minutes later perhaps."""
     for gone in connection.wait([other.sentinel for other in others]):
         other = next(other for other in others if other.sentinel == gone)
-        if other.exitcode and other.exitcode != -signal.SIGTERM:  # so the first worker ends them, or `timeout` ends all
-            logger.error("%s ended with exit code %s", other.name, other.exitcode)
+        assert other.pid is not None
+        try:  # left to be reaped: two threads that wait for one process take its exit status from each other
+            ended = os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:  # reaped already
+            continue
+        assert ended is not None
+        status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        if status and status != -signal.SIGTERM:  # so the first worker ends them, or `timeout` ends all
+            logger.error("%s ended with exit code %s", other.name, status)
 
 
 def _join(work: Callable[[What, Workers], None], what: What, meeting: Path, rank: int, size: int) -> None:

@@ -368,14 +368,13 @@ WORDS = st.sampled_from(
 
 
 @given(st.text(max_size=300))
-@settings(deadline=None, derandomize=True)
 def test_any_text_is_understood_or_the_callers_fault(text: str) -> None:
     with contextlib.suppress(CallerError):
         assert understand(text, KNOWN).matches
 
 
 @given(st.lists(WORDS, min_size=1, max_size=14))
-@settings(deadline=None, derandomize=True, max_examples=300)
+@settings(max_examples=300)
 def test_any_words_are_understood_or_the_callers_fault(words: list[str]) -> None:
     prompt = " ".join(words)
     try:

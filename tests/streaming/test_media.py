@@ -40,7 +40,7 @@ def test_f32_is_bit_exact_and_writable(channels: int) -> None:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("channels", [1, 2])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cuts=st.lists(st.integers(0, 400), max_size=12))
 def test_a_message_may_end_anywhere(encoding: Encoding, channels: int, cuts: list[int]) -> None:
     data, _ = encode_pcm(noise(channels, 50), encoding)

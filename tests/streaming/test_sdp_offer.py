@@ -159,7 +159,7 @@ def taken_or_refused(body: bytes) -> Offer | Problem:
 GOOD = sdp(audio(), video(codecs=[*VP8, *H264]), data())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_no_damage_gets_through_as_anything_but_a_problem(draw: st.DataObject) -> None:
     lines = GOOD.split(b"\r\n")
