@@ -23,6 +23,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from tests.streaming.live import PATIENCE_S
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 
@@ -33,7 +35,7 @@ QUIET = (
 )  # fmt: skip
 FAKE_MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
-WITHIN_S = 45.0
+WITHIN_S = PATIENCE_S
 
 CALM: dict[str, Any] = {"viewport": {"width": 1100, "height": 700}, "reduced_motion": "reduce"}
 """Two pictures a second: sixty, painted without a GPU, leave a test machine little for the sound."""

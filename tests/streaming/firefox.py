@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from tests.streaming.live import PATIENCE_S
+
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
-WITHIN_S = 45.0
+WITHIN_S = PATIENCE_S
 TONE_HZ = 1000
 """What its microphone hears."""
 _STARTS_WITHIN_S = 60.0

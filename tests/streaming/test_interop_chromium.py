@@ -15,6 +15,7 @@ import soundfile
 
 from tests.streaming.browser import (
     FAKE_MICROPHONE,
+    WITHIN_S,
     Browsers,
     PageServer,
     need_chromium,
@@ -55,7 +56,7 @@ def page(chromiums: Browsers, server: PageServer, tone: Path) -> Iterator[Page]:
     )
     context = browser.new_context()
     page = context.new_page()
-    page.set_default_timeout(45000)
+    page.set_default_timeout(WITHIN_S * 1e3)
     page.goto(f"{server.url}listen")
     page.evaluate(SCRIPT.read_text(encoding="utf-8"))
     yield page

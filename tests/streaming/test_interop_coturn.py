@@ -15,7 +15,7 @@ from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from engine.bundle import Bundle
-from tests.streaming.browser import CHROMIUM, QUIET, need_chromium
+from tests.streaming.browser import CHROMIUM, QUIET, WITHIN_S, need_chromium
 from tests.streaming.live import PATIENCE_S, house
 from tests.streaming.rtc import Client, Tone, client
 
@@ -106,7 +106,7 @@ async def test_a_listener_in_a_browser_is_told_of_the_relay(identity: Bundle, tm
             await page.add_init_script(RELAYED)
             await page.goto(f"{home.http}/listen#session={peer.session}&track=0&name=tone")
             await page.get_by_role("button", name="Listen").click()
-            await expect(page.locator("#say")).to_have_text("You hear it live.", timeout=45_000)
+            await expect(page.locator("#say")).to_have_text("You hear it live.", timeout=WITHIN_S * 1e3)
             loud = "() => Number(document.querySelector('#level').getAttribute('aria-valuenow')) > -30"
             await page.wait_for_function(loud)
             await browser.close()

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
-from tests.streaming.browser import CALM, Instrument, PageServer, colours_in, need_chromium
+from tests.streaming.browser import CALM, WITHIN_S, Instrument, PageServer, colours_in, need_chromium
 
 need_chromium()
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(150)  # a wait has its own, shorter limit
 
 from playwright.sync_api import Browser, expect  # noqa: E402
 
-expect.set_options(timeout=45_000)
+expect.set_options(timeout=WITHIN_S * 1e3)
 
 
 def test_every_control_has_a_name(page: Instrument) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.streaming.browser import CALM, Cable, Instrument, PageServer, need_chromium, page_server
+from tests.streaming.browser import CALM, WITHIN_S, Cable, Instrument, PageServer, need_chromium, page_server
 
 need_chromium()
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(150)  # a wait has its own, shorter limit
 
 from playwright.sync_api import Browser, BrowserContext, expect  # noqa: E402
 
-expect.set_options(timeout=45_000)
+expect.set_options(timeout=WITHIN_S * 1e3)
 
 
 def test_a_server_that_comes_back_is_found_again(chromium: Browser) -> None:

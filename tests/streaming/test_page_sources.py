@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.streaming.browser import CALM, Browsers, Instrument, PageServer, need_chromium
+from tests.streaming.browser import CALM, WITHIN_S, Browsers, Instrument, PageServer, need_chromium
 
 need_chromium()
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(150)  # a wait has its own, shorter limit
 
 from playwright.sync_api import expect  # noqa: E402
 
-expect.set_options(timeout=45_000)
+expect.set_options(timeout=WITHIN_S * 1e3)
 
 
 def test_a_file_plays_to_its_end(page: Instrument, tmp_path: Path) -> None:
