@@ -30,17 +30,17 @@ async def test_silence_of_the_client_ends_the_session(identity: Bundle, query: s
 async def test_pings_count_against_idleness(identity: Bundle, kind: str) -> None:
     async with house(identity, idle_s=0.8, stats_s=0.2) as server:
         now = server.live.clock = ManualClock()
-        link = await server.raw()
-        # Longer than it may be silent, and never so long after a ping; it looks as often as it tells.
-        for _ in range(6):
-            if kind == "json":
-                await link.send('{"type":"ping"}')
-            else:
-                await (await link.ping())
-            await next_text(link, "stats")
-            now.advance(0.5)
-        await link.send(END)
-        assert (await listen(link)).close == 1000
+        async with server.raw() as link:
+            # Longer than it may be silent, and never so long after a ping; it looks as often as it tells.
+            for _ in range(6):
+                if kind == "json":
+                    await link.send('{"type":"ping"}')
+                else:
+                    await (await link.ping())
+                await next_text(link, "stats")
+                now.advance(0.5)
+            await link.send(END)
+            assert (await listen(link)).close == 1000
 
 
 async def test_a_session_may_last_so_long(identity: Bundle) -> None:

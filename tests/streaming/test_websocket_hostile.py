@@ -220,31 +220,31 @@ async def test_who_asks_and_never_reads_is_made_to_wait_and_then_closed(identity
     small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     async with house(identity, slow_consumer_s=0.3) as server:
         small.connect(("127.0.0.1", server.port))
-        link = await server.framed(sock=small)
-        await link.send(json.dumps({**START, "stats": stats}))
-        await next_text(link, "started")
-        outbox = server.only_session()._outbox
-        add_text, most = outbox.add_text, 0
+        async with server.framed(sock=small) as link:
+            await link.send(json.dumps({**START, "stats": stats}))
+            await next_text(link, "started")
+            outbox = server.only_session()._outbox
+            add_text, most = outbox.add_text, 0
 
-        def seen(message: dict[str, Any]) -> None:
-            nonlocal most
-            add_text(message)
-            most = max(most, outbox.texts)
+            def seen(message: dict[str, Any]) -> None:
+                nonlocal most
+                add_text(message)
+                most = max(most, outbox.texts)
 
-        outbox.add_text = seen  # type: ignore[method-assign]
-        link.transport.pause_reading()
+            outbox.add_text = seen  # type: ignore[method-assign]
+            link.transport.pause_reading()
 
-        async def ask() -> None:
-            while server.live.sessions:
-                await link.send('{"type":"ping"}')
+            async def ask() -> None:
+                while server.live.sessions:
+                    await link.send('{"type":"ping"}')
 
-        asking = asyncio.create_task(ask())
-        await server.empty()
-        asking.cancel()
-        # What one read of the socket may bring, and no more.
-        assert MOST_TEXTS <= most < MOST_TEXTS + 256 * 1024 // 20
-        link.transport.resume_reading()
-        heard = await listen(link)
+            asking = asyncio.create_task(ask())
+            await server.empty()
+            asking.cancel()
+            # What one read of the socket may bring, and no more.
+            assert MOST_TEXTS <= most < MOST_TEXTS + 256 * 1024 // 20
+            link.transport.resume_reading()
+            heard = await listen(link)
     assert heard.close == 1008
     assert heard.error["code"] == "slow_consumer"
 
